@@ -1,0 +1,139 @@
+//! The command line: one file per verb. Only this floor and [`crate::ui`] print.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ui::{Color, Screen};
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $variant:ident = $module:ident;)*) => {
+        $(mod $module;)*
+
+        #[derive(Debug, Subcommand)]
+        enum Verb {
+            $($(#[$doc])* $variant($module::Arguments),)*
+        }
+
+        impl Verb {
+            fn run(self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+                match self {
+                    $(Self::$variant(arguments) => $module::run(arguments, global, screen),)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Start a project that builds and explains itself
+    Init = init;
+    /// Read and resolve everything, print every mistake
+    Check = check;
+    /// Format KDL; comments stay
+    Fmt = fmt;
+    /// List images, distros or arches, one line each
+    List = list;
+    /// Show all that wharf knows of an image, resolved
+    Show = show;
+    /// Draw what is built from what
+    Graph = graph;
+    /// Print image × distro × arch with the support tier
+    Matrix = matrix;
+    /// Choose packages and write `wharf.lock`
+    Lock = lock;
+    /// Fill the cache, or a folder, with all that a build needs
+    Fetch = fetch;
+    /// Build images into the store
+    Build = build;
+    /// Run the `test` nodes of images
+    Test = test;
+    /// Say what changed between two locks or two images
+    Diff = diff;
+    /// Take away what nothing names
+    Prune = prune;
+    /// Write an image for other tools
+    Export = export;
+    /// Print a completion script for a shell
+    Completions = completions;
+    /// Print the manual page
+    Man = man;
+}
+
+/// Compiles an estate: KDL in; reproducible OCI images out, without a daemon, without root.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, max_term_width = 100, disable_help_subcommand = false)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The project's folder; looked for upwards from here otherwise
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// Print one JSON document (or JSON lines of events) on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results and mistakes only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+}
+
+/// How a verb that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Done,
+    /// 2: changes are pending (`lock --check`, `fmt --check`)
+    Pending,
+    /// 3: partly done
+    Partly,
+}
+
+/// Why a verb failed: reports for a person (already worded), and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// In the order of printing.
+    pub reports: Vec<miette::Report>,
+    /// 1 unless told.
+    pub code: u8,
+}
+
+impl<E: miette::Diagnostic + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { reports: vec![miette::Report::new(error)], code: 1 }
+    }
+}
+
+/// Runs the command line and gives the exit code: 0 done, 1 error, 2 changes pending, 3 partly done, 64 usage.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let screen = Screen::new(line.global.color, line.global.quiet);
+    match line.verb.run(&line.global, &screen) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Pending) => ExitCode::from(2),
+        Ok(Exit::Partly) => ExitCode::from(3),
+        Err(failure) => {
+            for report in &failure.reports {
+                screen.report(report);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Debian: archives, control files, versions, .deb files, maintainer scripts, solving.
+
+mod control;
+mod package;
+
+pub use control::Control;
+pub use package::{Call, Conffile, PackageInfo};

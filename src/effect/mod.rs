@@ -1,0 +1,34 @@
+//! Effects: what maintainer scripts would have done, done by wharf itself. One file per effect.
+//!
+//! They run once over the whole resolved tree, in the order of [`run`]; later ones see what earlier
+//! ones and the image's own files made.
+
+use crate::deb::{Call, PackageInfo};
+use crate::estate::{Arch, Distro, Image};
+use crate::tree::Tree;
+
+/// What every effect may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Its arch.
+    pub arch: &'a Arch,
+    /// Its distro.
+    pub distro: &'a Distro,
+    /// Its packages, sorted by name.
+    pub packages: &'a [PackageInfo],
+    /// What their scripts were judged to be worth, packages in order of configuration.
+    pub calls: &'a [Call],
+    /// The mtime of all that wharf makes: the newest of the image's packages.
+    pub mtime: i64,
+}
+
+/// An effect that cannot be done.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum EffectError {}
+
+/// Runs every effect over `tree`.
+pub fn run(_tree: &mut Tree, _context: &Context<'_>) -> Result<(), EffectError> {
+    Ok(())
+}

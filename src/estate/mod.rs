@@ -1,0 +1,20 @@
+//! Specs resolved: inheritance, conditions and variables gone, one value per image, distro and arch.
+//!
+//! [`Project`] holds everything that the build half needs; nothing below it reads KDL again.
+
+mod arch;
+mod distro;
+mod files;
+mod image;
+mod project;
+
+pub use arch::{Arch, LoaderCache};
+pub use distro::{
+    Archive, ArchiveSource, Bytecode, Distro, Filters, Pin, ScriptKind, ScriptRule, Snippet, SnippetRule, Worth,
+};
+pub use files::{FileSource, Tree, TreeContent, TreeFile};
+pub use image::{
+    Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
+    Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
+};
+pub use project::{ImageKey, Project};

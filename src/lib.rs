@@ -1,0 +1,41 @@
+//! wharf compiles an estate: KDL in, OCI images and container units out.
+//!
+//! The map, top to bottom. A module stands above all that it uses; nothing looks up.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`cli`] | one file per verb; only this floor and [`ui`] print |
+//! | [`ui`] | progress, tables, diagnostics |
+//! | [`build`] | which images, in which order; the orchestrator of lock and build |
+//! | [`oci`] | config, manifest, index, the store, exports |
+//! | [`layer`] | fragments and layers: deterministic tar, compression, the fragment cache |
+//! | [`effect`] | what a maintainer script would have done; one file per effect |
+//! | [`tree`] | the file tree of an image before it is bytes |
+//! | [`deb`] | Debian: archive, control files, versions, .deb files, scripts, solving |
+//! | [`fetch`] | HTTP, and the cache on disk that many processes share |
+//! | [`lock`] | `wharf.lock` |
+//! | [`estate`] | inheritance, conditions, variables: specs resolved |
+//! | [`spec`] | KDL to typed specs, a span on every value |
+//! | [`progress`] | how long work says how far it is |
+//! | [`path`], [`name`], [`digest`] | the values that all others share |
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
+
+pub mod build;
+pub mod cli;
+pub mod deb;
+pub mod digest;
+pub mod effect;
+pub mod estate;
+pub mod fetch;
+pub mod layer;
+pub mod lock;
+pub mod name;
+pub mod oci;
+pub mod path;
+pub mod progress;
+pub mod spec;
+pub mod tree;
+pub mod ui;

@@ -1,0 +1,58 @@
+//! What people see: diagnostics, tables, progress. Standard output is for results, standard error for the rest.
+
+use std::io::{self, IsTerminal, Write};
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where a run prints, and how.
+#[derive(Debug)]
+pub struct Screen {
+    color: bool,
+    quiet: bool,
+    terminal: bool,
+}
+
+impl Screen {
+    /// For this process's streams.
+    pub fn new(color: Color, quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        Self { color, quiet, terminal }
+    }
+
+    /// Prints a result, as it is, on standard output. A closed pipe is no error.
+    pub fn out(&self, text: &str) {
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Prints a line for a person on standard error, unless quiet.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{line}");
+        }
+    }
+
+    /// Prints a diagnostic on standard error.
+    pub fn report(&self, report: &miette::Report) {
+        let theme =
+            if self.color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+        let theme = if self.terminal || self.color { theme } else { miette::GraphicalTheme::none() };
+        let mut text = String::new();
+        if miette::GraphicalReportHandler::new_themed(theme).render_report(&mut text, report.as_ref()).is_ok() {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+}
