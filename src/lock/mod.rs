@@ -15,6 +15,8 @@
 //!
 //! Words hold no white space; where a value could, it is percent-encoded.
 
+mod diff;
+pub mod group;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,7 @@ use crate::digest::Digest;
 use crate::estate::{Compression, ScriptKind};
 use crate::name::{ArchName, DistroName, ImageName, PackageName};
 
+pub use diff::{ImageDiff, LockDiff, PackageDiff, TargetDiff, diff};
 pub use text::LockError;
 
 /// The byte format that this wharf writes: headers, order, codec, block size. 0 may still change.

@@ -366,12 +366,12 @@ fn member_line(first: &str, words: &mut Words<'_>, target: &mut Target) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::digest::Digest;
     use proptest::prelude::*;
 
-    fn locked(name: &str, group: u32) -> LockedPackage {
+    pub(in crate::lock) fn locked(name: &str, group: u32) -> LockedPackage {
         LockedPackage {
             name: PackageName::new(name).unwrap(),
             version: "1:2.0~rc1-3".to_owned(),
