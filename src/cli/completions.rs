@@ -1,13 +1,23 @@
-//! `wharf completions`.
+//! `wharf completions`: a completion script for a shell.
 
-use super::{Exit, Failure, Global};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::{CommandLine, Exit, Failure, Global};
 use crate::ui::Screen;
 
-/// Arguments.
+/// Arguments of `wharf completions`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "Example:\n  wharf completions bash > ~/.local/share/bash-completion/completions/wharf")]
+pub struct Arguments {
+    /// For this shell
+    shell: Shell,
+}
 
-/// Runs the verb.
-pub fn run(_arguments: Arguments, _global: &Global, _screen: &Screen) -> Result<Exit, Failure> {
+/// Prints the script.
+pub fn run(arguments: Arguments, _global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "wharf", &mut script);
+    screen.out(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }

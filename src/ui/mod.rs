@@ -1,6 +1,10 @@
 //! What people see: diagnostics, tables, progress. Standard output is for results, standard error for the rest.
 
+mod progress;
+
 use std::io::{self, IsTerminal, Write};
+
+pub use progress::{Bars, size};
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +47,11 @@ impl Screen {
         if !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
+    }
+
+    /// Progress for this screen.
+    pub fn progress(&self) -> Bars {
+        Bars::new(self.terminal, self.quiet)
     }
 
     /// Prints a diagnostic on standard error.
