@@ -1,11 +1,14 @@
 //! A distribution that images are built from: archives, policy, and what its maintainer scripts are worth.
 
+use std::collections::BTreeMap;
+
 use crate::digest::Digest;
-use crate::name::{ArchName, DistroName, PackageName};
+use crate::name::{AccountName, ArchName, DistroName, PackageName};
+use crate::path::ImagePath;
 use crate::spec::{Span, Spanned};
 
 use super::files::FileSource;
-use super::image::{Account, Attr, Dir, File, Link, Tier};
+use super::image::{Account, Attr, Dir, File, Link, Mode, Owner, Tier};
 
 /// A `distro` node, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +31,8 @@ pub struct Distro {
     pub scripts: Vec<ScriptRule>,
     /// How python bytecode is made; none where the distro ships none.
     pub bytecode: Option<Bytecode>,
+    /// Ids of accounts that packages make, used only where one does: `account "messagebus" uid=101 gid=101`.
+    pub accounts: BTreeMap<AccountName, Account>,
     /// Support tier of the distro itself, which caps its images'.
     pub tier: Option<Tier>,
     /// Where the node stands.
@@ -127,7 +132,7 @@ impl ScriptKind {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Worth {
     /// Effects by name, as `alternatives`; empty for `ignore`.
-    pub effects: Vec<String>,
+    pub effects: Vec<EffectUse>,
     /// The script has to be run: the image needs the buildah engine.
     pub run: bool,
     /// Accounts that it makes.
@@ -140,6 +145,63 @@ pub struct Worth {
     pub files: Vec<File>,
     /// Modes and owners that it sets.
     pub attrs: Vec<Attr>,
+    /// Alternatives that it registers.
+    pub alternatives: Vec<Alternative>,
+    /// Diversions that it adds.
+    pub diversions: Vec<Diversion>,
+    /// Configuration that it copies into place through ucf.
+    pub ucf: Vec<UcfFile>,
+}
+
+/// An effect that a script is worth: `effect "apache2-modules" "alias" "dir"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectUse {
+    /// The effect's name.
+    pub name: String,
+    /// What it works on; where there is none, it reads that from the script's text.
+    pub arguments: Vec<String>,
+}
+
+/// `alternative "/usr/bin/awk" name="awk" path="/usr/bin/mawk" priority=5 { slave "/usr/bin/nawk" name="nawk" path="/usr/bin/mawk" }`
+/// (update-alternatives(1), `--install`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alternative {
+    /// The generic name: `/usr/bin/awk`.
+    pub link: ImagePath,
+    /// The name in `/etc/alternatives`.
+    pub name: String,
+    /// What it may point at.
+    pub path: ImagePath,
+    /// The highest wins.
+    pub priority: i32,
+    /// `(link, name, path)` of what moves along.
+    pub slaves: Vec<(ImagePath, String, ImagePath)>,
+}
+
+/// `divert "/sbin/start" to="/sbin/start.upstart"` (dpkg-divert(1), `--add --rename`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diversion {
+    /// The path that other packages no longer get.
+    pub path: ImagePath,
+    /// Where their file lands instead.
+    pub to: ImagePath,
+    /// The package whose own file stays; none for a local diversion.
+    pub package: Option<PackageName>,
+}
+
+/// `ucf "/etc/keystone/keystone.conf" source="/usr/share/keystone/keystone.conf" owner="root" group="keystone" mode="0640"` (ucf(1)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UcfFile {
+    /// Where the copy goes.
+    pub path: ImagePath,
+    /// What is copied; a file of the image.
+    pub source: ImagePath,
+    /// root unless told.
+    pub owner: Option<Owner>,
+    /// root unless told.
+    pub group: Option<Owner>,
+    /// The source's unless told.
+    pub mode: Option<Mode>,
 }
 
 /// A known maintainer script: `script "adduser" kind="postinst" rest="sha256:…" { … }`.

@@ -10,7 +10,8 @@ mod project;
 
 pub use arch::{Arch, LoaderCache};
 pub use distro::{
-    Archive, ArchiveSource, Bytecode, Distro, Filters, Pin, ScriptKind, ScriptRule, Snippet, SnippetRule, Worth,
+    Alternative, Archive, ArchiveSource, Bytecode, Distro, Diversion, EffectUse, Filters, Pin, ScriptKind, ScriptRule,
+    Snippet, SnippetRule, UcfFile, Worth,
 };
 pub use files::{FileSource, Tree, TreeContent, TreeFile};
 pub use image::{

@@ -1,1 +1,5 @@
-//! fetch
+//! HTTP, and the cache on disk that many processes share.
+
+mod cache;
+
+pub use cache::{Area, Cache, CacheError};
