@@ -144,13 +144,11 @@ mod tests {
     #[test]
     fn continuation_lines_keep_their_space_and_comments_go() {
         let control =
-            Control::parse("Package: a\n# no\nDescription: short\n long\n .\n end  \nConffiles:\n /etc/a 00\n").unwrap();
+            Control::parse("Package: a\n# no\nDescription: short\n long\n .\n end  \nConffiles:\n /etc/a 00\n")
+                .unwrap();
         assert_eq!(control.get("description"), Some("short\n long\n .\n end"));
         assert_eq!(control.get("Conffiles"), Some("\n /etc/a 00"));
-        assert_eq!(
-            control.to_string(),
-            "Package: a\nDescription: short\n long\n .\n end\nConffiles:\n /etc/a 00\n"
-        );
+        assert_eq!(control.to_string(), "Package: a\nDescription: short\n long\n .\n end\nConffiles:\n /etc/a 00\n");
     }
 
     #[test]
