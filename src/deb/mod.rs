@@ -2,6 +2,8 @@
 
 mod control;
 mod package;
+mod record;
 
-pub use control::Control;
+pub use control::{Control, ControlError};
 pub use package::{Call, Conffile, PackageInfo};
+pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
