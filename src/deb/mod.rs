@@ -2,6 +2,7 @@
 
 mod control;
 mod package;
+pub mod script;
 
 pub use control::Control;
 pub use package::{Call, Conffile, PackageInfo};
