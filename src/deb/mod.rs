@@ -3,6 +3,7 @@
 mod control;
 mod package;
 mod record;
+pub mod script;
 
 pub use control::{Control, ControlError};
 pub use package::{Call, Conffile, PackageInfo};
