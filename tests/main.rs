@@ -10,4 +10,5 @@
 )]
 
 mod archive_support;
+mod fetch;
 mod support;
