@@ -8,14 +8,11 @@ pub mod file;
 mod package;
 mod record;
 pub mod script;
-
-pub use control::{Control, ControlError};
-pub use package::{Call, Conffile, PackageInfo};
-pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
 mod spool;
 mod tarball;
 
-pub use control::Control;
+pub use control::{Control, ControlError};
 pub use fault::{DebError, Fault};
 pub use package::{Call, Conffile, PackageInfo};
+pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
 pub use spool::Spool;
