@@ -12,3 +12,5 @@
 mod archive_support;
 mod fetch;
 mod support;
+mod debs;
+mod fragment;

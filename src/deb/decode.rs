@@ -49,7 +49,6 @@ impl Packing {
     }
 }
 
-
 /// Passes bytes on until there are more than there may be.
 pub struct Bounded<'a, R> {
     inner: R,

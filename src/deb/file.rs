@@ -350,14 +350,7 @@ impl Data<'_> {
             return Err(Fault::Twice(path.to_string()));
         }
         self.newest = self.newest.max(Some(raw.mtime));
-        self.members.push(Member {
-            path,
-            kind,
-            mode: raw.mode,
-            uid: raw.uid,
-            gid: raw.gid,
-            mtime: raw.mtime,
-        });
+        self.members.push(Member { path, kind, mode: raw.mode, uid: raw.uid, gid: raw.gid, mtime: raw.mtime });
         Ok(())
     }
 

@@ -82,7 +82,13 @@ pub fn walk<R: Read>(
             Bad::Fault(fault) => fault,
         })?;
         let mut content = Exact { inner: &mut entry, left: member.size };
-        each(member, &mut content)?;
+        let name = member.name.clone();
+        each(member, &mut content).map_err(|fault| match fault {
+            Fault::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                wrong(format!("`{}` ends before its size", name.escape_default()))
+            }
+            fault => fault,
+        })?;
         if content.left > 0 {
             io::copy(&mut content, &mut io::sink()).map_err(|error| wrong(innermost(&error)))?;
         }
@@ -229,6 +235,5 @@ impl Long {
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes)
-        .map_err(|error| format!("`{}` is not UTF-8", error.as_bytes().escape_ascii()))
+    String::from_utf8(bytes).map_err(|error| format!("`{}` is not UTF-8", error.as_bytes().escape_ascii()))
 }

@@ -329,8 +329,17 @@ impl Tree {
         Ok(path)
     }
 
-    /// Puts what a package brings at exactly `path`; not touched.
+    /// What stands at `path`, links among its parents not followed; of a hard link, the file.
+    pub fn lookup_here(&self, path: &ImagePath) -> Option<(&ImagePath, &Node)> {
+        match self.nodes.get_key_value(path)? {
+            (_, Node { kind: Kind::Hardlink(to), .. }) => self.nodes.get_key_value(to),
+            found => Some(found),
+        }
+    }
+
+    /// Puts what a package brings at exactly `path`; not touched, and no longer removed.
     pub fn place(&mut self, path: ImagePath, node: Node) {
+        self.removed.remove(&path);
         self.nodes.insert(path, node);
     }
 
