@@ -8,3 +8,4 @@
     clippy::string_slice,
     clippy::print_stderr
 )]
+mod effect;
