@@ -14,3 +14,4 @@ mod fetch;
 mod support;
 mod debs;
 mod fragment;
+mod effect;
