@@ -11,4 +11,5 @@
 
 mod archive_support;
 mod fetch;
+mod openpgp;
 mod support;
