@@ -11,6 +11,7 @@
 
 mod archive_support;
 mod fetch;
+mod openpgp;
 mod support;
 mod debs;
 mod fragment;

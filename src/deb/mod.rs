@@ -5,6 +5,7 @@ mod control;
 mod decode;
 mod fault;
 pub mod file;
+mod openpgp;
 mod package;
 mod record;
 pub mod script;
@@ -13,6 +14,7 @@ mod tarball;
 
 pub use control::{Control, ControlError};
 pub use fault::{DebError, Fault};
+pub use openpgp::{At, Keyring, KeyringError, Reason, Rejection, SignatureError};
 pub use package::{Call, Conffile, PackageInfo};
 pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
 pub use spool::Spool;
