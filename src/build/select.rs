@@ -76,12 +76,7 @@ pub fn select<'a>(project: &'a Project, request: &Request) -> Result<Vec<&'a Ima
     if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }
 
-fn not_there(
-    project: &Project,
-    image: &ImageName,
-    request: &Request,
-    here: impl Fn(&ImageKey) -> bool,
-) -> SelectError {
+fn not_there(project: &Project, image: &ImageName, request: &Request, here: impl Fn(&ImageKey) -> bool) -> SelectError {
     let reason = project.unbuildable.iter().find(|(key, _)| key.image == *image && here(key));
     let elsewhere: Vec<String> = project
         .images
@@ -118,12 +113,12 @@ where
     let known: Vec<&T> = known.collect();
     let mut found = BTreeSet::new();
     for name in given {
-        match known.iter().find(|known| known.as_ref().as_ref() == name.as_str()) {
+        match known.iter().find(|known| AsRef::<str>::as_ref(**known) == name.as_str()) {
             Some(known) => {
                 found.insert((*known).clone());
             }
             None => {
-                let help = nearest(name, known.iter().map(|known| (*known).as_ref()));
+                let help = nearest(name, known.iter().map(|known| AsRef::<str>::as_ref(*known)));
                 mistakes.push(SelectError::Unknown { what, name: name.clone(), help });
             }
         }

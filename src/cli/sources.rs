@@ -69,7 +69,8 @@ impl Sources {
     pub fn mirrors(&self) -> Result<BTreeMap<String, Vec<String>>, Failure> {
         let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for text in &self.mirrors {
-            let Some((archive, url)) = text.split_once('=').filter(|(archive, url)| !archive.is_empty() && !url.is_empty())
+            let Some((archive, url)) =
+                text.split_once('=').filter(|(archive, url)| !archive.is_empty() && !url.is_empty())
             else {
                 let message = format!("`--mirror {text}` names no archive and address");
                 return Err(Failure::with_help(message, "write it as `--mirror debian=http://mirror.example/debian`"));
@@ -92,7 +93,10 @@ impl Sources {
                 }
                 _ => {
                     let message = format!("`{}`, line {}: not an archive and an address", file.display(), number + 1);
-                    return Err(Failure::with_help(message, "one archive a line: `debian http://mirror.example/debian`"));
+                    return Err(Failure::with_help(
+                        message,
+                        "one archive a line: `debian http://mirror.example/debian`",
+                    ));
                 }
             }
         }
@@ -110,7 +114,10 @@ impl Sources {
 
 fn base() -> Result<impl etcetera::BaseStrategy, Failure> {
     etcetera::choose_base_strategy().map_err(|_| {
-        Failure::with_help("the user's home folder is not known", "set HOME, or name folders by `--cache` and `--store`")
+        Failure::with_help(
+            "the user's home folder is not known",
+            "set HOME, or name folders by `--cache` and `--store`",
+        )
     })
 }
 
