@@ -8,3 +8,7 @@
     clippy::string_slice,
     clippy::print_stderr
 )]
+
+mod archive_support;
+mod fetch;
+mod support;

@@ -1,7 +1,18 @@
 //! Debian: archives, control files, versions, .deb files, maintainer scripts, solving.
 
+pub mod ar;
 mod control;
+mod decode;
+mod fault;
+pub mod file;
 mod package;
+mod record;
+pub mod script;
+mod spool;
+mod tarball;
 
-pub use control::Control;
+pub use control::{Control, ControlError};
+pub use fault::{DebError, Fault};
 pub use package::{Call, Conffile, PackageInfo};
+pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
+pub use spool::Spool;
