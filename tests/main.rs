@@ -10,9 +10,9 @@
 )]
 
 mod archive_support;
+mod debs;
+mod effect;
 mod fetch;
+mod fragment;
 mod openpgp;
 mod support;
-mod debs;
-mod fragment;
-mod effect;

@@ -174,10 +174,10 @@ fn packages(root: &Path) -> Vec<PackageInfo> {
         let get = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
         let (package, arch) = (get("Package").unwrap(), get("Architecture").unwrap());
         let conffiles = get("Conffiles").unwrap_or_default();
-        let conffiles = conffiles.lines().filter_map(|line| line.trim().split_once(' ')).map(|(path, md5)| Conffile {
-            path: path.into(),
-            md5: md5.into(),
-        });
+        let conffiles = conffiles
+            .lines()
+            .filter_map(|line| line.trim().split_once(' '))
+            .map(|(path, md5)| Conffile { path: path.into(), md5: md5.into() });
         let mut members = BTreeMap::new();
         for member in ["preinst", "postinst", "config", "triggers", "templates"] {
             let plain = info.join(format!("{package}.{member}"));
@@ -223,7 +223,9 @@ fn judge(world: &mut World, root: &Path) {
     let first = ["base-passwd", "base-files"].map(String::from);
     let order = first.iter().chain(order.iter().filter(|name| !first.contains(name)));
     for package in order {
-        let Some(text) = by_name.get(package).and_then(|found| found.members.get("postinst")).cloned() else { continue };
+        let Some(text) = by_name.get(package).and_then(|found| found.members.get("postinst")).cloned() else {
+            continue;
+        };
         let has = |program: &str| text.contains(program);
         let mut effects = vec![];
         for (program, effect) in [
@@ -253,7 +255,11 @@ fn judge(world: &mut World, root: &Path) {
             "chrony" => {
                 worth.accounts.push(user("_chrony", "/var/lib/chrony", "/usr/sbin/nologin"));
                 worth.ucf.push(ucf("/etc/chrony/chrony.conf", "/usr/share/chrony/chrony.conf", None));
-                worth.ucf.push(ucf("/etc/chrony/chrony.keys", "/usr/share/chrony/chrony.keys", Some(("_chrony", 0o640))));
+                worth.ucf.push(ucf(
+                    "/etc/chrony/chrony.keys",
+                    "/usr/share/chrony/chrony.keys",
+                    Some(("_chrony", 0o640)),
+                ));
                 for path in ["/var/lib/chrony", "/var/log/chrony"] {
                     worth.attrs.push(attr(path, "_chrony", "_chrony", 0o750));
                 }
@@ -269,12 +275,9 @@ fn judge(world: &mut World, root: &Path) {
                 worth.ucf.push(ucf("/etc/ssh/sshd_config", "/usr/share/openssh/sshd_config", None));
             }
             "cron" => worth.attrs.push(attr("/usr/bin/crontab", "root", "crontab", 0o2755)),
-            "dbus" => worth.attrs.push(attr(
-                "/usr/lib/dbus-1.0/dbus-daemon-launch-helper",
-                "root",
-                "messagebus",
-                0o4754,
-            )),
+            "dbus" => {
+                worth.attrs.push(attr("/usr/lib/dbus-1.0/dbus-daemon-launch-helper", "root", "messagebus", 0o4754))
+            }
             _ => {}
         }
     }
@@ -328,8 +331,12 @@ fn describe(tree: &Tree, at: &str, sorted: bool) -> Option<String> {
 }
 
 /// Files whose lines dpkg and apt keep in an order of their memory.
-const UNORDERED: [&str; 4] =
-    ["/var/lib/dpkg/statoverride", "/var/lib/apt/extended_states", "/var/lib/dpkg/triggers/File", "/var/lib/ucf/hashfile"];
+const UNORDERED: [&str; 4] = [
+    "/var/lib/dpkg/statoverride",
+    "/var/lib/apt/extended_states",
+    "/var/lib/dpkg/triggers/File",
+    "/var/lib/ucf/hashfile",
+];
 
 #[test]
 fn effects_make_what_the_real_scripts_make() {
@@ -361,8 +368,12 @@ fn effects_make_what_the_real_scripts_make() {
         .collect();
     world.run().unwrap();
 
-    let all: BTreeSet<String> =
-        truth.iter().chain(world.tree.iter()).map(|(path, _)| path.to_string()).filter(|path| !left_out(path)).collect();
+    let all: BTreeSet<String> = truth
+        .iter()
+        .chain(world.tree.iter())
+        .map(|(path, _)| path.to_string())
+        .filter(|path| !left_out(path))
+        .collect();
     let mut wrong = String::new();
     for at in &all {
         if at.starts_with("/var/lib/dpkg/info/") || at == "/" {
@@ -371,7 +382,8 @@ fn effects_make_what_the_real_scripts_make() {
         let sorted = UNORDERED.contains(&at.as_str());
         let (ours, real) = (describe(&world.tree, at, sorted), describe(&truth, at, sorted));
         if ours != real {
-            let short = |text: Option<String>| text.map_or("absent".to_owned(), |text| text.chars().take(3000).collect());
+            let short =
+                |text: Option<String>| text.map_or("absent".to_owned(), |text| text.chars().take(3000).collect());
             wrong += &format!("## {at}\nours: {}\nreal: {}\n", short(ours), short(real));
         }
     }
