@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ui::{Color, Screen};
 
+mod place;
+
 macro_rules! verbs {
     ($($(#[$doc:meta])* $variant:ident = $module:ident;)*) => {
         $(mod $module;)*

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_length_of_a_record_counts_itself() {
-        assert_eq!(record("path", b"x"), b"10 path=x\n");
+        assert_eq!(record("path", b"x"), b"9 path=x\n");
         assert_eq!(record("a", &[b'b'; 93]).len(), 99);
         assert_eq!(record("a", &[b'b'; 94]).len(), 101);
         for length in 0..300 {
