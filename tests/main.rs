@@ -8,3 +8,10 @@
     clippy::string_slice,
     clippy::print_stderr
 )]
+
+mod diff;
+mod export;
+mod oracle;
+mod prune;
+mod sample;
+mod store;
