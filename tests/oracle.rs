@@ -40,13 +40,15 @@ pub fn stdout(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// podman with a storage of its own below `scratch`, which needs neither a user's configuration nor overlayfs.
+/// podman in the folder `scratch`, with a storage of its own there, which needs no overlayfs; its standard output.
 pub fn podman(scratch: &Path, arguments: &[&str]) -> String {
     let at = |name: &str| scratch.join(name).display().to_string();
-    let (root, run) = (at("podman-root"), at("podman-run"));
-    let mut all = vec!["--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
-    all.extend(arguments);
-    stdout("podman", &all)
+    let storage = ["--root", &at("podman-root"), "--runroot", &at("podman-run"), "--storage-driver", "vfs"];
+    let mut command = Command::new("podman");
+    command.args(storage).args(arguments).current_dir(scratch);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "podman {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// wharf itself.

@@ -76,7 +76,7 @@ fn files(changes: &[FileChange], limit: usize) -> Option<Section> {
         notes.push(format!("{} more: `--all` prints them", changes.len() - rows.len()));
     }
     if !times.is_empty() {
-        notes.push(format!("{} more differ in their time alone: `--json` names them", times.len()));
+        notes.push(format!("not counted: {} with another time alone, which `--json` names", times.len()));
     }
     (!rows.is_empty() || !notes.is_empty()).then(|| Section {
         note: (!notes.is_empty()).then(|| notes.join("; ")),
