@@ -10,6 +10,8 @@ use crate::estate::Project;
 use crate::spec::Mistakes;
 use crate::ui::{Color, Screen};
 
+mod place;
+
 macro_rules! verbs {
     ($($(#[$doc:meta])* $variant:ident = $module:ident;)*) => {
         $(mod $module;)*

@@ -11,3 +11,7 @@ pub use error::FetchError;
 pub use http::{Http, HttpSettings, Wanted};
 pub use location::{Location, LocationError};
 pub use threads::on_threads;
+mod prune;
+
+pub use cache::{Area, Cache, CacheError};
+pub use prune::CachePruned;
