@@ -3,6 +3,7 @@
 //! They run once over the whole resolved tree, in the order of [`run`]; later ones see what earlier
 //! ones and the image's own files made.
 
+mod ca_certificates;
 mod ld_so_cache;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, Image};
 use crate::tree::Tree;
 
+pub use ca_certificates::CaCertificatesError;
 pub use ld_so_cache::LdSoCacheError;
 
 /// What every effect may look at.
@@ -34,6 +36,10 @@ pub struct Context<'a> {
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum EffectError {
+    /// ca_certificates
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    CaCertificates(#[from] CaCertificatesError),
     /// ld_so_cache
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -42,6 +48,7 @@ pub enum EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    ca_certificates::run(tree, context)?;
     ld_so_cache::run(tree, context)?;
     Ok(())
 }
