@@ -24,6 +24,7 @@ mod sysusers;
 mod tmpfiles;
 mod ucf;
 
+mod ca_certificates;
 mod ld_so_cache;
 
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub const NAMES: [&str; 18] = [
     "ucf",
 ];
 
+pub use ca_certificates::CaCertificatesError;
 pub use ld_so_cache::LdSoCacheError;
 
 /// What every effect may look at.
@@ -123,6 +125,10 @@ impl<'a> Context<'a> {
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum EffectError {
+    /// ca_certificates
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    CaCertificates(#[from] CaCertificatesError),
     /// ld_so_cache
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -200,6 +206,7 @@ impl EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    ca_certificates::run(tree, context)?;
     ld_so_cache::run(tree, context)?;
     known(context)?;
     diversions::run(tree, context).map_err(EffectError::Diversions)?;
