@@ -3,6 +3,7 @@
 //! They run once over the whole resolved tree, in the order of [`run`]; later ones see what earlier
 //! ones and the image's own files made.
 
+mod apache;
 mod ca_certificates;
 mod ld_so_cache;
 
@@ -13,6 +14,7 @@ use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, Image};
 use crate::tree::Tree;
 
+pub use apache::{ApacheError, Piece};
 pub use ca_certificates::CaCertificatesError;
 pub use ld_so_cache::LdSoCacheError;
 
@@ -36,6 +38,10 @@ pub struct Context<'a> {
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum EffectError {
+    /// apache
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apache(#[from] ApacheError),
     /// ca_certificates
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -48,6 +54,7 @@ pub enum EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    apache::run(tree, context)?;
     ca_certificates::run(tree, context)?;
     ld_so_cache::run(tree, context)?;
     Ok(())
