@@ -8,3 +8,6 @@
     clippy::string_slice,
     clippy::print_stderr
 )]
+
+mod archive_support;
+mod support;

@@ -2,10 +2,13 @@
 
 mod control;
 mod package;
+mod record;
 mod relation;
+pub mod solve;
 mod version;
 
-pub use control::Control;
+pub use control::{Control, ControlError};
 pub use package::{Call, Conffile, PackageInfo};
-pub use relation::{AnyOf, Dependency, Provided, Qualifier, RelationError, Relations, Term, meets, sign};
+pub use record::{Field, MultiArch, PackageRecord, Priority, Relations, SuiteFacts, Universe};
+pub use relation::{AllOf, AnyOf, Dependency, Provided, Qualifier, RelationError, Term, meets, sign};
 pub use version::{Version, VersionError};

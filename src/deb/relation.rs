@@ -1,4 +1,4 @@
-//! Relations between packages (Debian Policy 7.1, deb-control(5)): `libc6 (>= 2.38), default-mta | mail-transport-agent`.
+//! AllOf between packages (Debian Policy 7.1, deb-control(5)): `libc6 (>= 2.38), default-mta | mail-transport-agent`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::version::Version;
 
 /// The value of `Depends`, `Conflicts` and the like: all of its parts hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Relations {
+pub struct AllOf {
     /// In the order of the field.
     pub all: Vec<AnyOf>,
 }
@@ -76,7 +76,7 @@ pub struct RelationError {
     pub problem: String,
 }
 
-impl Relations {
+impl AllOf {
     /// Reads a field's value. Empty parts (a comma at the end) are passed over, as dpkg does.
     pub fn parse(text: &str) -> Result<Self, RelationError> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -263,7 +263,7 @@ fn arch_matches(wildcard: &str, arch: &str) -> bool {
     wildcard.contains("any") && either(os, is_os) && either(cpu, is_cpu)
 }
 
-impl fmt::Display for Relations {
+impl fmt::Display for AllOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         join(f, &self.all, ", ")
     }
@@ -314,7 +314,7 @@ fn join(f: &mut fmt::Formatter<'_>, parts: &[impl fmt::Display], between: &str) 
     Ok(())
 }
 
-impl FromStr for Relations {
+impl FromStr for AllOf {
     type Err = RelationError;
 
     fn from_str(text: &str) -> Result<Self, RelationError> {
@@ -329,7 +329,7 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        Relations::parse(text).unwrap_err().to_string()
+        AllOf::parse(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn every_part_of_a_relation_is_read() {
         let text = "python3:any (>= 3.13~), a1 | b2 (<< 2:1-1), c3:amd64 [amd64 linux-any], d4 [!i386] <!nocheck cross> <stage1>";
-        let relations = Relations::parse(text).unwrap();
+        let relations = AllOf::parse(text).unwrap();
         assert_eq!(relations.to_string(), text);
         let first = &relations.all[0].any[0];
         assert_eq!(first.qualifier, Some(Qualifier::Any));
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn old_signs_and_odd_spaces_are_read_as_dpkg_does() {
-        let relations = Relations::parse("\n a1(>1)|b2 ( <  2 ) ,, c3( =3 ),").unwrap();
+        let relations = AllOf::parse("\n a1(>1)|b2 ( <  2 ) ,, c3( =3 ),").unwrap();
         assert_eq!(relations.to_string(), "a1 (>= 1) | b2 (<= 2), c3 (= 3)");
     }
 
@@ -415,21 +415,21 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*") {
-            let _ = Relations::parse(&text);
+            let _ = AllOf::parse(&text);
             let _ = Provided::parse(&text);
         }
 
         #[test]
         fn nothing_like_a_relation_makes_it_panic(text in "[a-b0-1<>=!:|,()\\[\\]~. -]*") {
-            if let Ok(relations) = Relations::parse(&text) {
-                prop_assert_eq!(Relations::parse(&relations.to_string()).unwrap(), relations);
+            if let Ok(relations) = AllOf::parse(&text) {
+                prop_assert_eq!(AllOf::parse(&relations.to_string()).unwrap(), relations);
             }
         }
 
         #[test]
         fn what_is_written_is_read_back(parts in proptest::collection::vec(proptest::collection::vec(dependency(), 1..4), 0..4)) {
             let text = parts.iter().map(|any| any.join(" | ")).collect::<Vec<_>>().join(", ");
-            prop_assert_eq!(Relations::parse(&text).unwrap().to_string(), text);
+            prop_assert_eq!(AllOf::parse(&text).unwrap().to_string(), text);
         }
     }
 }
