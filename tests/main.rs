@@ -10,4 +10,7 @@
 )]
 
 mod archive_support;
+mod fetch;
 mod support;
+mod debs;
+mod fragment;

@@ -3,9 +3,16 @@
 //! They run once over the whole resolved tree, in the order of [`run`]; later ones see what earlier
 //! ones and the image's own files made.
 
+mod ld_so_cache;
+
+#[cfg(test)]
+mod fixture;
+
 use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, Image};
 use crate::tree::Tree;
+
+pub use ld_so_cache::LdSoCacheError;
 
 /// What every effect may look at.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +33,15 @@ pub struct Context<'a> {
 
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum EffectError {}
+pub enum EffectError {
+    /// ld_so_cache
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    LdSoCache(#[from] LdSoCacheError),
+}
 
 /// Runs every effect over `tree`.
-pub fn run(_tree: &mut Tree, _context: &Context<'_>) -> Result<(), EffectError> {
+pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    ld_so_cache::run(tree, context)?;
     Ok(())
 }

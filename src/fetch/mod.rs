@@ -1,5 +1,13 @@
 //! HTTP, and the cache on disk that many processes share.
 
 mod cache;
+mod error;
+mod http;
+mod location;
+mod threads;
 
 pub use cache::{Area, Cache, CacheError};
+pub use error::FetchError;
+pub use http::{Http, HttpSettings, Wanted};
+pub use location::{Location, LocationError};
+pub use threads::on_threads;

@@ -95,6 +95,17 @@ impl Drop for Server {
     }
 }
 
+/// `g%2B%2B` is `g++`.
+fn unquote(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push(char::from(u8::from_str_radix(&part[..2], 16).unwrap()));
+        text.push_str(&part[2..]);
+    }
+    text
+}
+
 /// Answers the requests of one connection.
 fn serve(mut stream: TcpStream, root: &Path, state: &State) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -119,7 +130,7 @@ fn serve(mut stream: TcpStream, root: &Path, state: &State) -> std::io::Result<(
         let asked = range.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
         state.requests.lock().unwrap().push(format!("{method} {path}{asked}"));
         let fault = state.faults.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
-        if !answer(&mut stream, &root.join(path.trim_start_matches('/')), range, if_range, fault)? {
+        if !answer(&mut stream, &root.join(unquote(path.trim_start_matches('/'))), range, if_range, fault)? {
             return Ok(());
         }
     }
