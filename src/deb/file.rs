@@ -41,6 +41,8 @@ pub struct DebFile {
     pub members: Vec<Member>,
     /// The newest mtime of all, seconds since 1970.
     pub newest: i64,
+    /// Where control.tar has no `md5sums`: of each file, as dpkg finds it out at unpacking.
+    pub md5sums: Option<Vec<(ImagePath, String)>>,
 }
 
 /// A member of data.tar.
@@ -132,10 +134,11 @@ fn parts(
     }
 
     info.conffiles = conffiles(control.get("conffiles").map_or(&[][..], Vec::as_slice), &members, &seen, spool)?;
-    if !control.contains_key("md5sums") {
-        control.insert("md5sums".to_owned(), md5sums(&members, &info.conffiles, spool)?);
-    }
-    Ok(DebFile { info, control, members, newest: newest.unwrap_or(control_newest) })
+    let md5sums = match control.contains_key("md5sums") {
+        true => None,
+        false => Some(md5sums(&members, &seen, spool)?),
+    };
+    Ok(DebFile { info, control, members, newest: newest.unwrap_or(control_newest), md5sums })
 }
 
 /// Hashes all that passes.
@@ -458,17 +461,19 @@ fn conffiles(
     Ok(found)
 }
 
-/// The member `md5sums` that dpkg makes at unpacking where a package has none: files, without conffiles.
-fn md5sums(members: &[Member], conffiles: &[Conffile], spool: &Spool) -> Result<Vec<u8>, Fault> {
-    let configuration: BTreeSet<&str> = conffiles.iter().map(|conffile| conffile.path.as_str()).collect();
-    let seen = members.iter().enumerate().map(|(index, member)| (member.path.clone(), index)).collect();
-    let mut text = Vec::new();
-    for member in members.iter().filter(|member| !configuration.contains(member.path.as_str())) {
-        if let Some(md5) = md5_of(member, members, &seen, spool)? {
-            text.extend_from_slice(format!("{md5}  {}\n", member.path.relative()).as_bytes());
+/// Each file, conffiles too, with its MD5.
+fn md5sums(
+    members: &[Member],
+    seen: &BTreeMap<ImagePath, usize>,
+    spool: &Spool,
+) -> Result<Vec<(ImagePath, String)>, Fault> {
+    let mut found = Vec::new();
+    for member in members {
+        if let Some(md5) = md5_of(member, members, seen, spool)? {
+            found.push((member.path.clone(), md5));
         }
     }
-    Ok(text)
+    Ok(found)
 }
 
 /// MD5 of a file, hex; none for what is no file.

@@ -24,6 +24,7 @@ mod sysusers;
 mod tmpfiles;
 mod ucf;
 
+mod apache;
 mod ca_certificates;
 mod ld_so_cache;
 
@@ -72,6 +73,7 @@ pub const NAMES: [&str; 18] = [
     "ucf",
 ];
 
+pub use apache::{ApacheError, Piece};
 pub use ca_certificates::CaCertificatesError;
 pub use ld_so_cache::LdSoCacheError;
 
@@ -125,6 +127,10 @@ impl<'a> Context<'a> {
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum EffectError {
+    /// apache
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apache(#[from] ApacheError),
     /// ca_certificates
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -206,6 +212,7 @@ impl EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    apache::run(tree, context)?;
     ca_certificates::run(tree, context)?;
     ld_so_cache::run(tree, context)?;
     known(context)?;

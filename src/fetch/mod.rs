@@ -4,14 +4,12 @@ mod cache;
 mod error;
 mod http;
 mod location;
+mod prune;
 mod threads;
 
 pub use cache::{Area, Cache, CacheError};
 pub use error::FetchError;
 pub use http::{Http, HttpSettings, Wanted};
 pub use location::{Location, LocationError};
-pub use threads::on_threads;
-mod prune;
-
-pub use cache::{Area, Cache, CacheError};
 pub use prune::CachePruned;
+pub use threads::on_threads;
