@@ -10,6 +10,15 @@
 )]
 
 mod archive_support;
+mod debs;
+mod effect;
 mod fetch;
+mod fragment;
 mod openpgp;
 mod support;
+mod diff;
+mod export;
+mod oracle;
+mod prune;
+mod sample;
+mod store;
