@@ -11,14 +11,14 @@
 
 mod archive_support;
 mod debs;
+mod diff;
 mod effect;
+mod export;
 mod fetch;
 mod fragment;
 mod openpgp;
-mod support;
-mod diff;
-mod export;
 mod oracle;
 mod prune;
 mod sample;
 mod store;
+mod support;
