@@ -647,7 +647,7 @@ fn filters_and_dpkgs_files_are_those_that_dpkg_makes() {
             (true, "/usr/share/locale/d?/*"),
         ],
         &[(false, "/usr/share/*"), (true, "/usr/share/doc/*/copyright"), (true, "/usr/share/[^d]*/*")],
-        &[(false, "*"), (true, "/usr/bin/*")],
+        &[(false, "/usr/share/*"), (true, "/usr/share/b*/*")],
         &[
             (true, "/usr/share/doc/*"),
             (false, "/usr/share/d*"),
