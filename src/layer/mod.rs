@@ -37,7 +37,7 @@ pub use fragment::Fragment;
 pub use merge::{Conflict, ConflictKind, Conflicts, Level, Merged, merge};
 pub use nodes::{NodesError, whiteout, with_parents};
 pub use variant::{Changes, Rights};
-pub use write::{LayerError, LayerFacts, write};
+pub use write::{LayerError, LayerFacts, known, write};
 
 use assemble::{Assembled, Body, assemble};
 use fragment::Record;
