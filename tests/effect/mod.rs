@@ -1,0 +1,7 @@
+//! Effects, through their one door: `effect::run` over a tree.
+
+mod accounts;
+mod oracle;
+mod packages;
+mod stories;
+mod world;
