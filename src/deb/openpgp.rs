@@ -421,8 +421,8 @@ fn strong(signature: &Signature) -> Result<(), Reason> {
 
 fn strong_key(params: &PublicParams) -> Result<(), Reason> {
     match params {
-        // Two numbers with two bytes before each: 2048 bits and an exponent.
-        PublicParams::RSA(_) if params.write_len() >= 2 + 256 + 2 + 1 => Ok(()),
+        // Two numbers with two bytes before each: an exponent, and more than that of 2048 bits.
+        PublicParams::RSA(_) if params.write_len() > 2 + 256 + 2 => Ok(()),
         PublicParams::ECDSA(_) | PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => {
             Ok(())
         }
