@@ -9,16 +9,17 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
+mod diff;
 mod effect;
+mod export;
 mod fetch;
 mod fragment;
 mod openpgp;
-mod support;
-mod diff;
-mod export;
 mod oracle;
 mod prune;
 mod sample;
 mod store;
+mod support;
