@@ -9,6 +9,7 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
 mod diff;
