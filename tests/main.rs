@@ -10,7 +10,8 @@
 )]
 
 mod archive_support;
-mod fetch;
-mod support;
 mod debs;
+mod fetch;
 mod fragment;
+mod solver;
+mod support;
