@@ -22,4 +22,7 @@ mod oracle;
 mod prune;
 mod sample;
 mod store;
+mod fetch;
+mod fragment;
+mod solver;
 mod support;

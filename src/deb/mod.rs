@@ -17,6 +17,8 @@ pub mod script;
 pub mod solve;
 pub mod solve;
 mod sources;
+pub mod script;
+pub mod solve;
 mod spool;
 mod tarball;
 mod version;
