@@ -16,6 +16,7 @@ mod effect;
 mod export;
 mod fetch;
 mod fragment;
+mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
