@@ -17,6 +17,7 @@ mod effect;
 mod export;
 mod fetch;
 mod fragment;
+mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
