@@ -6,7 +6,9 @@
 //! |---|---|
 //! | [`cli`] | one file per verb; only this floor and [`ui`] print |
 //! | [`ui`] | progress, tables, diagnostics |
+//! | [`trial`] | images' own tests, run under podman, and their report |
 //! | [`build`] | which images, in which order; the orchestrator of lock and build |
+//! | [`podman`] | drive podman: pull from the store, run, exec |
 //! | [`oci`] | config, manifest, index, the store, exports |
 //! | [`layer`] | fragments and layers: deterministic tar, compression, the fragment cache |
 //! | [`effect`] | what a maintainer script would have done; one file per effect |
@@ -35,7 +37,9 @@ pub mod lock;
 pub mod name;
 pub mod oci;
 pub mod path;
+pub mod podman;
 pub mod progress;
 pub mod spec;
 pub mod tree;
+pub mod trial;
 pub mod ui;

@@ -8,4 +8,17 @@
     clippy::string_slice,
     clippy::print_stderr
 )]
+
+mod archive_support;
+mod debs;
+mod diff;
 mod effect;
+mod export;
+mod fetch;
+mod fragment;
+mod openpgp;
+mod oracle;
+mod prune;
+mod sample;
+mod store;
+mod support;

@@ -1,13 +1,125 @@
-//! `wharf check`.
+//! `wharf check`: reads and resolves everything, prints every mistake.
 
-use super::{Exit, Failure, Global};
+use serde::Serialize;
+
+use super::{Exit, Failure, Global, project_root};
+use crate::estate::{self, Project};
+use crate::spec::{Mistakes, Sources, Span};
 use crate::ui::Screen;
 
-/// Arguments.
+/// Arguments of `wharf check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  wharf check\n  wharf --json check | jq '.mistakes[].message'\n\n\
+                        Exit codes: 0 no mistakes, 1 mistakes or no project.")]
 pub struct Arguments {}
 
-/// Runs the verb.
-pub fn run(_arguments: Arguments, _global: &Global, _screen: &Screen) -> Result<Exit, Failure> {
+/// What `wharf --json check` prints (docs/guide/language.md, "Mistakes").
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    /// In the order of files and lines.
+    mistakes: Vec<Entry<'a>>,
+    /// How many files hold mistakes.
+    files: usize,
+    /// How much was read; none where there are mistakes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    images: usize,
+    distros: usize,
+    arches: usize,
+    builds: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    code: &'static str,
+    message: &'a str,
+    label: &'a str,
+    help: Option<&'a str>,
+    #[serde(flatten)]
+    place: Option<Place<'a>>,
+    also: Vec<Also<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Also<'a> {
+    label: &'a str,
+    #[serde(flatten)]
+    place: Place<'a>,
+}
+
+/// Line and column count from 1, columns in characters; the length is in bytes.
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    length: u32,
+}
+
+impl<'a> Place<'a> {
+    fn of(sources: &'a Sources, span: Span) -> Self {
+        let (line, column) = sources.line_column(span);
+        Self { file: sources.name(span.source), line, column, length: span.len }
+    }
+}
+
+/// Prints mistakes or what was read.
+pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let outcome = estate::load(&project_root(global)?);
+    if global.json {
+        let document = match &outcome {
+            Ok(project) => Document { mistakes: Vec::new(), files: 0, counts: Some(counts(project)) },
+            Err(mistakes) => document(mistakes),
+        };
+        let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::plain(error.to_string()))?;
+        screen.out(&format!("{text}\n"));
+        return match outcome {
+            Ok(_) => Ok(Exit::Done),
+            Err(_) => Err(Failure { reports: Vec::new(), code: 1 }),
+        };
+    }
+    let project = outcome?;
+    let Counts { images, distros, arches, builds } = counts(&project);
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    screen.say(&format!(
+        "no mistakes: {} on {} and {}, {} in all",
+        plural(images, "image"),
+        plural(distros, "distro"),
+        arches_text(arches),
+        plural(builds, "build"),
+    ));
     Ok(Exit::Done)
+}
+
+fn arches_text(count: usize) -> String {
+    if count == 1 { "1 arch".to_owned() } else { format!("{count} arches") }
+}
+
+fn counts(project: &Project) -> Counts {
+    Counts {
+        images: project.specs.len(),
+        distros: project.distros.len(),
+        arches: project.arches.len(),
+        builds: project.images.len(),
+    }
+}
+
+fn document(mistakes: &Mistakes) -> Document<'_> {
+    let sources = mistakes.sources();
+    let mistakes_list = mistakes
+        .iter()
+        .map(|mistake| Entry {
+            code: mistake.code,
+            message: &mistake.message,
+            label: &mistake.label,
+            help: mistake.help.as_deref(),
+            place: mistake.span.map(|span| Place::of(sources, span)),
+            also: mistake.also.iter().map(|(span, label)| Also { label, place: Place::of(sources, *span) }).collect(),
+        })
+        .collect();
+    Document { mistakes: mistakes_list, files: mistakes.files(), counts: None }
 }

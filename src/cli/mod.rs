@@ -6,7 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::estate::Project;
+use crate::spec::Mistakes;
 use crate::ui::{Color, Screen};
+
+mod place;
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $variant:ident = $module:ident;)*) => {
@@ -26,6 +30,8 @@ macro_rules! verbs {
         }
     };
 }
+
+mod sources;
 
 verbs! {
     /// Start a project that builds and explains itself
@@ -109,10 +115,53 @@ pub struct Failure {
     pub code: u8,
 }
 
+impl Failure {
+    /// A failure that one sentence explains.
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self { reports: vec![miette::Report::msg(message.into())], code: 1 }
+    }
+
+    /// A failure that one sentence explains, with what to do.
+    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Self {
+        let diagnostic = miette::MietteDiagnostic::new(message).with_help(help);
+        Self { reports: vec![miette::Report::new(diagnostic)], code: 1 }
+    }
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        let mut reports = mistakes.reports();
+        reports.push(miette::Report::msg(mistakes.summary()));
+        Self { reports, code: 1 }
+    }
+}
+
+/// The folder of the project: `-C`, or looked for upwards.
+pub fn project_root(global: &Global) -> Result<PathBuf, Failure> {
+    let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    if !start.is_dir() {
+        return Err(Failure::plain(format!("there is no folder {}", start.display())));
+    }
+    crate::estate::find_root(&start).ok_or_else(|| {
+        let message = format!("there is no project at {} or above it", start.display());
+        Failure::with_help(message, "a project holds specs/ and targets/; `wharf init` starts one")
+    })
+}
+
+/// The project, resolved; every mistake otherwise.
+pub fn load_project(global: &Global) -> Result<Project, Failure> {
+    Ok(crate::estate::load(&project_root(global)?)?)
+}
+
 impl<E: miette::Diagnostic + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { reports: vec![miette::Report::new(error)], code: 1 }
     }
+}
+
+/// Several errors, a report each.
+pub fn each<E: miette::Diagnostic + Send + Sync + 'static>(errors: Vec<E>) -> Failure {
+    Failure { reports: errors.into_iter().map(miette::Report::new).collect(), code: 1 }
 }
 
 /// Runs the command line and gives the exit code: 0 done, 1 error, 2 changes pending, 3 partly done, 64 usage.

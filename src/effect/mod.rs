@@ -24,6 +24,13 @@ mod sysusers;
 mod tmpfiles;
 mod ucf;
 
+mod apache;
+mod ca_certificates;
+mod ld_so_cache;
+
+#[cfg(test)]
+mod fixture;
+
 use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, EffectUse, Image};
 use crate::path::{ImagePath, PathError};
@@ -65,6 +72,10 @@ pub const NAMES: [&str; 18] = [
     "tmpfiles",
     "ucf",
 ];
+
+pub use apache::{ApacheError, Piece};
+pub use ca_certificates::CaCertificatesError;
+pub use ld_so_cache::LdSoCacheError;
 
 /// What every effect may look at.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +127,18 @@ impl<'a> Context<'a> {
 /// An effect that cannot be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum EffectError {
+    /// apache
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apache(#[from] ApacheError),
+    /// ca_certificates
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    CaCertificates(#[from] CaCertificatesError),
+    /// ld_so_cache
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    LdSoCache(#[from] LdSoCacheError),
     /// A judgement names an effect that there is not.
     #[error("the judgement of `{package}` names the effect `{name}`, which there is not{}", or(.nearest.as_ref()))]
     #[diagnostic(code(wharf::effect::unknown), help("effects are: {}", NAMES.join(", ")))]
@@ -203,7 +226,10 @@ pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
     nsswitch::run(tree, context).map_err(EffectError::Nsswitch)?;
     shells::run(tree, context)?;
     pam::run(tree, context)?;
+    apache::run(tree, context)?;
+    ca_certificates::run(tree, context)?;
     attr::of_image(tree, context)?;
+    ld_so_cache::run(tree, context)?;
     dpkg::run(tree, context)?;
     Ok(())
 }

@@ -3,19 +3,25 @@
 //! [`Project`] holds everything that the build half needs; nothing below it reads KDL again.
 
 mod arch;
+mod catalogue;
 mod distro;
 mod files;
+mod folder;
 mod image;
+mod load;
 mod project;
 
 pub use arch::{Arch, LoaderCache};
+pub use catalogue::{Entry as CatalogueEntry, EntryKind as CatalogueEntryKind, entries as catalogue_entries};
 pub use distro::{
     Alternative, Archive, ArchiveSource, Bytecode, Distro, Diversion, EffectUse, Filters, Pin, ScriptKind, ScriptRule,
     Snippet, SnippetRule, UcfFile, Worth,
 };
 pub use files::{FileSource, Tree, TreeContent, TreeFile};
+pub use folder::unpack_catalogue;
 pub use image::{
     Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
     Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
 };
-pub use project::{ImageKey, Project};
+pub use load::{find_root, load};
+pub use project::{ImageKey, ImageSpec, Project};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::digest::Digest;
 use crate::name::{ArchName, DistroName, ImageName};
-use crate::spec::Sources;
+use crate::spec::{Origin, Sources, Span};
 
-use super::{Arch, Compression, Distro, Image, Layering};
+use super::{Arch, Compression, Distro, Image, Layering, Tier};
 
 /// Which image, for what: the order of outputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,27 @@ pub struct ImageKey {
     pub distro: DistroName,
     /// Its arch.
     pub arch: ArchName,
+}
+
+/// What is true of an image wherever it is built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageSpec {
+    /// As `keystone`.
+    pub name: ImageName,
+    /// Its parent.
+    pub from: Option<ImageName>,
+    /// One line for people.
+    pub summary: Option<String>,
+    /// The tier that the image itself claims; best-effort where it claims none.
+    pub tier: Tier,
+    /// `deprecated since=`.
+    pub deprecated_since: Option<String>,
+    /// `deprecated removed=`.
+    pub removed_in: Option<String>,
+    /// Whether the project or an import defines it.
+    pub origin: Origin,
+    /// The image's own node.
+    pub span: Span,
 }
 
 /// A project, resolved: what every verb starts from.
@@ -35,6 +56,8 @@ pub struct Project {
     pub images: BTreeMap<ImageKey, Image>,
     /// Images that exist but not there, with the reason.
     pub unbuildable: BTreeMap<ImageKey, String>,
+    /// What is true of an image wherever it is built, imported ones too.
+    pub specs: BTreeMap<ImageName, ImageSpec>,
     /// The images that "all" means: the project's own, those of `want`, and their ancestors.
     pub wanted: BTreeSet<ImageName>,
     /// Imports by their text, each with the digest of all that it brought.

@@ -59,14 +59,24 @@ impl Content {
 
     /// At most the first `len` bytes.
     pub fn read_head(&self, len: u64) -> io::Result<Vec<u8>> {
+        self.read_at(0, len)
+    }
+
+    /// At most `len` bytes from `start` on; fewer, or none, where the content ends before.
+    pub fn read_at(&self, start: u64, len: u64) -> io::Result<Vec<u8>> {
+        let start = start.min(self.size());
+        let len = len.min(self.size() - start);
         match self {
-            Self::Blob { blob, offset, size } => blob.read_at(*offset, len.min(*size)),
-            _ => self.read().map(|mut bytes| {
-                bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-                bytes
-            }),
+            Self::Blob { blob, offset, .. } => blob.read_at(offset + start, len),
+            Self::Bytes(bytes) => Ok(part(bytes, start, len)),
+            Self::Project { source, .. } => source.read().map(|bytes| part(&bytes, start, len)),
         }
     }
+}
+
+fn part(bytes: &[u8], start: u64, len: u64) -> Vec<u8> {
+    let saturate = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    bytes.iter().skip(saturate(start)).take(saturate(len)).copied().collect()
 }
 
 impl std::fmt::Debug for Content {
@@ -319,8 +329,17 @@ impl Tree {
         Ok(path)
     }
 
-    /// Puts what a package brings at exactly `path`; not touched.
+    /// What stands at `path`, links among its parents not followed; of a hard link, the file.
+    pub fn lookup_here(&self, path: &ImagePath) -> Option<(&ImagePath, &Node)> {
+        match self.nodes.get_key_value(path)? {
+            (_, Node { kind: Kind::Hardlink(to), .. }) => self.nodes.get_key_value(to),
+            found => Some(found),
+        }
+    }
+
+    /// Puts what a package brings at exactly `path`; not touched, and no longer removed.
     pub fn place(&mut self, path: ImagePath, node: Node) {
+        self.removed.remove(&path);
         self.nodes.insert(path, node);
     }
 

@@ -46,7 +46,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("/var/lib/dpkg/lock", "locks"),
     ("/var/lib/dpkg/triggers/Lock", "locks"),
     ("/var/lib/dpkg/arch", "of the native architecture, which dpkg knows"),
-    ("/etc/ld.so.cache", "another effect"),
     ("/etc/machine-id", "one machine's"),
     ("/var/lib/dbus/machine-id", "one machine's: a link to /etc/machine-id here"),
     ("/var/lib/rabbitmq/.erlang.cookie", "one machine's"),

@@ -1,0 +1,204 @@
+//! A spec and what extends it, made one list of nodes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::spec::{Log, Mistake, Node, Property, Span};
+
+use super::shape::{Holder, Shape, key};
+
+/// A node of a spec, and how strong it is.
+#[derive(Debug, Clone)]
+pub(super) struct Part<'a> {
+    pub node: Cow<'a, Node>,
+    pub rank: Rank,
+}
+
+/// How strong a node is: what an extend says is stronger than the spec, what a deeper condition says stronger than
+/// what stands outside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rank {
+    /// Which extend it stands in; none for the spec itself.
+    pub extend: Option<usize>,
+    /// How many conditions it stands in.
+    pub depth: usize,
+}
+
+impl Rank {
+    fn strength(self) -> (bool, usize) {
+        (self.extend.is_some(), self.depth)
+    }
+}
+
+/// Merges parts. `owner` names the spec in messages: ``image `keystone` ``.
+pub(super) fn merge<'a>(holder: Holder, owner: &str, parts: Vec<Part<'a>>, log: &mut Log) -> Vec<Cow<'a, Node>> {
+    let mut slots: Vec<(Option<Shape>, Vec<Part<'a>>)> = Vec::new();
+    let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for part in parts {
+        let shape = holder.shape(&part.node.name);
+        let name = || part.node.name.value.clone();
+        let slot_key = match shape {
+            Some(Shape::Scalar | Shape::Map | Shape::Ordered) => Some((name(), String::new())),
+            Some(Shape::Keyed) => Some((name(), key(&part.node))),
+            Some(Shape::List) | None => None,
+        };
+        let slot = slot_key.clone().and_then(|slot_key| known.get(&slot_key).copied());
+        match slot.and_then(|slot| slots.get_mut(slot)) {
+            Some((_, pieces)) => pieces.push(part),
+            None => {
+                if let Some(slot_key) = slot_key {
+                    known.insert(slot_key, slots.len());
+                }
+                slots.push((shape, vec![part]));
+            }
+        }
+    }
+    let mut merged = Vec::new();
+    for (shape, mut pieces) in slots {
+        pieces.sort_by_key(|piece| piece.rank.strength());
+        match shape {
+            Some(Shape::Scalar) => {
+                report_equals(owner, &pieces, log);
+                merged.extend(pieces.pop().map(|piece| piece.node));
+            }
+            Some(Shape::Keyed) => merged.extend(keyed(holder, owner, pieces, log)),
+            Some(Shape::Map) => merged.extend(map(owner, pieces, log)),
+            Some(Shape::Ordered) => {
+                report_order(owner, &pieces, log);
+                merged.extend(pieces.into_iter().map(|piece| piece.node));
+            }
+            Some(Shape::List) | None => merged.extend(pieces.into_iter().map(|piece| piece.node)),
+        }
+    }
+    merged
+}
+
+fn clash(owner: &str, what: &str, (first, first_rank): (Span, Rank), (second, second_rank): (Span, Rank)) -> Mistake {
+    let (message, help) = match (first_rank.extend, second_rank.extend) {
+        (Some(one), Some(other)) if one != other => (
+            format!("{what} is set by two extends of {owner}"),
+            "extends have no order, so neither can win: set it in one of them",
+        ),
+        _ if first_rank.depth > 0 => (
+            format!("{what} of {owner} is set by two conditions that hold at once"),
+            "let the conditions exclude each other, or nest one in the other",
+        ),
+        _ => (format!("{what} of {owner} is set twice"), "keep one of them"),
+    };
+    Mistake::new("duplicate", second, message).label("set again here").also(first, "set first here").help(help)
+}
+
+fn report_equals(owner: &str, pieces: &[Part<'_>], log: &mut Log) {
+    for (one, other) in pieces.iter().zip(pieces.iter().skip(1)) {
+        if one.rank.strength() == other.rank.strength() {
+            let what = format!("`{}`", *one.node.name);
+            log.push(clash(owner, &what, (one.node.span, one.rank), (other.node.span, other.rank)));
+        }
+    }
+}
+
+fn report_order(owner: &str, pieces: &[Part<'_>], log: &mut Log) {
+    let first = pieces.iter().find(|piece| piece.rank.extend.is_some());
+    let other = first.and_then(|first| {
+        pieces.iter().find(|piece| piece.rank.extend.is_some() && piece.rank.extend != first.rank.extend)
+    });
+    if let (Some(first), Some(other)) = (first, other) {
+        let name = &*first.node.name;
+        let message = format!("`{name}` is given by two extends of {owner}");
+        let help = format!("the order of `{name}` matters and extends have none: put them in one extend");
+        let mistake = Mistake::new("duplicate", other.node.span, message).label("given again here");
+        log.push(mistake.also(first.node.span, "given first here").help(help));
+    }
+}
+
+fn keyed<'a>(holder: Holder, owner: &str, pieces: Vec<Part<'a>>, log: &mut Log) -> Option<Cow<'a, Node>> {
+    for (one, other) in pieces.iter().zip(pieces.iter().skip(1)) {
+        if one.rank == other.rank {
+            let what = format!("`{} {:?}`", *one.node.name, one.node.key().unwrap_or_default());
+            log.push(clash(owner, &what, (one.node.span, one.rank), (other.node.span, other.rank)));
+        }
+    }
+    if pieces.len() < 2 {
+        return pieces.into_iter().next().map(|piece| piece.node);
+    }
+    let mut result: Option<Node> = None;
+    let mut arguments: Option<(Span, Rank)> = None;
+    let mut children = Vec::new();
+    let mut properties = Properties::default();
+    for piece in &pieces {
+        let node = result.get_or_insert_with(|| Node {
+            arguments: piece.node.arguments.iter().take(1).cloned().collect(),
+            properties: Vec::new(),
+            children: Vec::new(),
+            ..piece.node.clone().into_owned()
+        });
+        if piece.node.arguments.len() > 1 {
+            let here = (piece.node.span, piece.rank);
+            if let Some(first) =
+                arguments.filter(|(_, rank)| rank.strength() == piece.rank.strength() && *rank != piece.rank)
+            {
+                let what = format!("`{} {:?}`", *piece.node.name, piece.node.key().unwrap_or_default());
+                log.push(clash(owner, &what, first, here));
+            }
+            arguments = Some(here);
+            node.arguments = piece.node.arguments.clone();
+            node.span = piece.node.span;
+        }
+        for property in &piece.node.properties {
+            properties.set(owner, property, piece.rank, piece.rank.extend.is_some(), log);
+        }
+        children.extend(piece.node.children.iter().map(|child| Part { node: Cow::Borrowed(child), rank: piece.rank }));
+    }
+    let mut node = result?;
+    node.properties = properties.finish();
+    node.children = match holder.inner(&node.name) {
+        Some(inner) => {
+            let owner = format!("`{} {:?}`", *node.name, node.key().unwrap_or_default());
+            merge(inner, &owner, children, log).into_iter().map(Cow::into_owned).collect()
+        }
+        None => children.into_iter().map(|child| child.node.into_owned()).collect(),
+    };
+    Some(Cow::Owned(node))
+}
+
+fn map<'a>(owner: &str, pieces: Vec<Part<'a>>, log: &mut Log) -> Option<Cow<'a, Node>> {
+    let mut result: Option<Node> = None;
+    let mut properties = Properties::default();
+    for piece in pieces {
+        for property in &piece.node.properties {
+            properties.set(owner, property, piece.rank, true, log);
+        }
+        match &mut result {
+            None => result = Some(piece.node.into_owned()),
+            Some(node) => {
+                node.arguments.extend(piece.node.arguments.iter().cloned());
+                node.children.extend(piece.node.children.iter().cloned());
+            }
+        }
+    }
+    let mut node = result?;
+    node.properties = properties.finish();
+    Some(Cow::Owned(node))
+}
+
+#[derive(Debug, Default)]
+struct Properties(Vec<(Property, Rank)>);
+
+impl Properties {
+    fn set(&mut self, owner: &str, property: &Property, rank: Rank, strict: bool, log: &mut Log) {
+        match self.0.iter_mut().find(|(known, _)| *known.name == *property.name) {
+            None => self.0.push((property.clone(), rank)),
+            Some((known, known_rank)) => {
+                if strict && known_rank.strength() == rank.strength() {
+                    let what = format!("`{}`", *property.name);
+                    log.push(clash(owner, &what, (known.name.span, *known_rank), (property.name.span, rank)));
+                }
+                (*known, *known_rank) = (property.clone(), rank);
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<Property> {
+        self.0.into_iter().map(|(property, _)| property).collect()
+    }
+}

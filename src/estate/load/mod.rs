@@ -1,0 +1,112 @@
+//! From texts to a [`Project`].
+//!
+//! Texts are read ([`gather`]), sorted by what they define ([`top`]), what extends a spec is merged into it ([`merge`]),
+//! conditions and variables go ([`plan`], [`scope`]), nodes become values ([`decode`]), and images take what their
+//! ancestors have ([`inherit`]). Mistakes never stop it before all were found.
+
+mod accounts;
+mod decode;
+mod gather;
+mod inherit;
+mod merge;
+mod plan;
+mod scope;
+mod shape;
+mod top;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::name::{ArchName, DistroName};
+use crate::spec::{Log, Mistake, Mistakes};
+
+use super::{Arch, Project, Tier};
+use gather::Gathered;
+use plan::Target;
+use top::Top;
+
+/// The folder that holds the project which `start` lies in: the nearest one upwards with specs/ or targets/.
+pub fn find_root(start: &Path) -> Option<PathBuf> {
+    let start = start.canonicalize().ok()?;
+    let is_project = |folder: &&Path| folder.join("specs").is_dir() || folder.join("targets").is_dir();
+    start.ancestors().find(is_project).map(Path::to_owned)
+}
+
+/// Reads and resolves the project at `root`, or gives every mistake in it.
+pub fn load(root: &Path) -> Result<Project, Mistakes> {
+    let mut log = Log::new();
+    let gathered = Gathered::read(root, &mut log);
+    let project = resolve(root, &gathered, &mut log);
+    if log.iter().any(|mistake| matches!(mistake.code, "syntax" | "unreadable")) {
+        // What a name means cannot be known while a file cannot be read.
+        log.retain(|mistake| !matches!(mistake.code, "unknown-name" | "nothing-to-replace"));
+    }
+    match project {
+        project if log.is_empty() => Ok(Project { sources: gathered.sources, ..project }),
+        _ => Err(Mistakes::new(gathered.sources, log)),
+    }
+}
+
+fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
+    let top = Top::sort(gathered, log);
+    let mut arches: BTreeMap<ArchName, (Arch, Option<Tier>)> = BTreeMap::new();
+    let mut known_arches: Vec<&str> = Vec::new();
+    for (name, spec) in &top.arches {
+        known_arches.push(name);
+        let nodes = spec.nodes(shape::Holder::Arch, log);
+        if let Some(name) = spec.name::<ArchName>(log)
+            && let Some(arch) = decode::arch(name.clone(), spec.span(), &nodes, log)
+        {
+            arches.insert(name, arch);
+        }
+    }
+    let mut distros = BTreeMap::new();
+    for (text, spec) in &top.distros {
+        let nodes = spec.nodes(shape::Holder::Distro, log);
+        let owner = |span| gathered.owner(span);
+        let lets: BTreeMap<_, _> = nodes
+            .iter()
+            .filter(|node| *node.name == *"let")
+            .flat_map(|node| node.properties.iter().map(|property| (property.name.as_str(), &property.value)))
+            .collect();
+        let built_in = BTreeMap::from([("distro", text.to_string())]);
+        let scope = scope::Scope { own: lets, top: &top.lets, built_in, owner: &owner };
+        let nodes: Vec<_> =
+            nodes.iter().filter_map(|node| scope.expand(std::borrow::Cow::Borrowed(node), log)).collect();
+        if let Some(name) = spec.name::<DistroName>(log) {
+            let distro = decode::distro(name.clone(), spec.span(), &nodes, &known_arches, gathered, log);
+            distros.insert(name, distro);
+        }
+    }
+    let defaults: Vec<_> = distros.values().filter(|distro| distro.default).collect();
+    if let [first, second, ..] = defaults.as_slice() {
+        let message = format!("`{}` and `{}` are both the default distro", first.name, second.name);
+        let mistake = Mistake::new("duplicate", second.span, message).label("default too");
+        log.push(mistake.also(first.span, "the other default"));
+    }
+    let targets: Vec<Target> = distros
+        .values()
+        .flat_map(|distro| distro.arches.iter().filter_map(|arch| arches.get(arch)).map(move |arch| (distro, arch)))
+        .map(|(distro, (arch, tier))| Target::new(distro, arch, *tier))
+        .collect();
+    let distro_names: Vec<&str> = top.distros.keys().copied().collect();
+    let names = plan::Names { arches: &known_arches, distros: &distro_names };
+    let plans = plan::plans(&top, &names, log);
+    let images = inherit::images(&plans, &targets, &distros, &top, gathered, log);
+    accounts::check(&images, &plans, &distros, log);
+    let wanted = inherit::wanted(&plans, &top, log);
+    Project {
+        root: root.to_owned(),
+        sources: Default::default(),
+        arches: arches.into_iter().map(|(name, (arch, _))| (name, arch)).collect(),
+        distros,
+        images: images.images,
+        unbuildable: images.unbuildable,
+        specs: images.specs,
+        wanted,
+        imports: gathered.imports.clone(),
+        compression: top.compression,
+        layering: top.layering,
+    }
+}

@@ -1,0 +1,141 @@
+//! How nodes of one name combine when a spec is extended: adding, merging by key, or one value only.
+
+use crate::spec::Node;
+
+/// How nodes of one name combine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One value: the stronger replaces the weaker.
+    Scalar,
+    /// All of them, order without meaning.
+    List,
+    /// All of them, in order: only one extend may add any.
+    Ordered,
+    /// One a key (the first argument); properties and children merge.
+    Keyed,
+    /// Properties are the keys, as of `env`.
+    Map,
+}
+
+/// Which kind of node holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    Image,
+    Distro,
+    Archive,
+    Arch,
+}
+
+/// Nodes of an image that are not subject to conditions and whose texts are not expanded.
+pub(super) const HEAD: [&str; 6] = ["from", "tier", "support", "deprecated", "unbuildable", "build-for"];
+
+/// Every node that an image knows, with its shape.
+pub(super) const IMAGE: [(&str, Shape); 34] = [
+    ("from", Shape::Scalar),
+    ("summary", Shape::Scalar),
+    ("tier", Shape::Scalar),
+    ("support", Shape::List),
+    ("deprecated", Shape::Scalar),
+    ("unbuildable", Shape::List),
+    ("build-for", Shape::List),
+    ("packages", Shape::List),
+    ("pin", Shape::List),
+    ("account", Shape::Keyed),
+    ("tree", Shape::List),
+    ("dir", Shape::Keyed),
+    ("file", Shape::Keyed),
+    ("link", Shape::Keyed),
+    ("attr", Shape::Keyed),
+    ("omit", Shape::List),
+    ("script", Shape::Keyed),
+    ("env", Shape::Map),
+    ("expose", Shape::List),
+    ("volume", Shape::List),
+    ("user", Shape::Scalar),
+    ("workdir", Shape::Scalar),
+    ("label", Shape::Map),
+    ("entrypoint", Shape::Scalar),
+    ("command", Shape::Scalar),
+    ("stop-signal", Shape::Scalar),
+    ("health", Shape::Scalar),
+    ("test", Shape::Keyed),
+    ("version-from", Shape::Scalar),
+    ("versions", Shape::Scalar),
+    ("layering", Shape::Scalar),
+    ("run", Shape::Ordered),
+    ("copy", Shape::Ordered),
+    ("let", Shape::Map),
+];
+
+const DISTRO: [(&str, Shape); 11] = [
+    ("default", Shape::Scalar),
+    ("arches", Shape::List),
+    ("tier", Shape::Scalar),
+    ("archive", Shape::Keyed),
+    ("pin", Shape::List),
+    ("filters", Shape::Ordered),
+    ("account", Shape::Keyed),
+    ("snippet", Shape::Keyed),
+    ("script", Shape::Keyed),
+    ("bytecode", Shape::Scalar),
+    ("let", Shape::Map),
+];
+
+const ARCHIVE: [(&str, Shape); 7] = [
+    ("url", Shape::Scalar),
+    ("snapshot", Shape::Scalar),
+    ("origin", Shape::Scalar),
+    ("label", Shape::Scalar),
+    ("suites", Shape::List),
+    ("components", Shape::List),
+    ("keyring", Shape::Scalar),
+];
+
+const ARCH: [(&str, Shape); 6] = [
+    ("oci", Shape::Scalar),
+    ("debian", Shape::Scalar),
+    ("triplet", Shape::Scalar),
+    ("qemu", Shape::Scalar),
+    ("loader", Shape::Scalar),
+    ("tier", Shape::Scalar),
+];
+
+impl Holder {
+    fn table(self) -> &'static [(&'static str, Shape)] {
+        match self {
+            Self::Image => &IMAGE,
+            Self::Distro => &DISTRO,
+            Self::Archive => &ARCHIVE,
+            Self::Arch => &ARCH,
+        }
+    }
+
+    /// The names that it knows.
+    pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
+        self.table().iter().map(|(name, _)| *name)
+    }
+
+    /// How nodes of a name combine; none where it does not know the name.
+    pub fn shape(self, name: &str) -> Option<Shape> {
+        self.table().iter().find(|(known, _)| *known == name).map(|(_, shape)| *shape)
+    }
+
+    /// What a child of that name holds, where it has shapes of its own.
+    pub fn inner(self, name: &str) -> Option<Self> {
+        (self == Self::Distro && name == "archive").then_some(Self::Archive)
+    }
+}
+
+/// What tells nodes of one name apart: the first argument, and the kind or shape where a node has one.
+pub(super) fn key(node: &Node) -> String {
+    let first = node.key().unwrap_or_default();
+    let second = match node.name.value.as_str() {
+        "script" => node.property("kind"),
+        "snippet" => node.property("shape"),
+        _ => None,
+    };
+    match second.and_then(|value| value.as_text()) {
+        Some(second) => format!("{first} {second}"),
+        None => first.to_owned(),
+    }
+}

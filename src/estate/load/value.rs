@@ -1,0 +1,197 @@
+//! Values that only images and targets have: modes, owners, tiers, times, ports, bounds on versions.
+
+use crate::name::{AccountName, PackageName};
+use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
+
+use super::super::{Compression, Layering, Mode, Owner, Package, Relation, ScriptKind, Tier};
+
+/// One of a few words.
+fn word<T: Copy>(value: &Value, what: &str, words: &[(&'static str, T)]) -> Result<T, Mistake> {
+    let text = from_text(value, what, |text| Ok::<_, String>(text.to_owned()))?;
+    if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*meaning);
+    }
+    let names = words.iter().map(|(word, _)| *word);
+    let all: Vec<String> = names.clone().map(|word| format!("`{word}`")).collect();
+    let help = did_you_mean(&text, names).unwrap_or_else(|| format!("it is one of {}", all.join(", ")));
+    Err(Mistake::new("bad-value", value.span, format!("`{text}` is not {what}"))
+        .label(format!("not {what}"))
+        .help(help))
+}
+
+impl FromValue for Tier {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let words =
+            [("maintained", Self::Maintained), ("best-effort", Self::BestEffort), ("unmaintained", Self::Unmaintained)];
+        word(value, "a tier", &words)
+    }
+}
+
+impl FromValue for Compression {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        word(value, "a compression", &[("zstd", Self::Zstd), ("gzip", Self::Gzip)])
+    }
+}
+
+impl FromValue for Layering {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        word(value, "a way of layering", &[("lineage", Self::Lineage)])
+    }
+}
+
+impl FromValue for ScriptKind {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let kinds = [Self::Config, Self::Preinst, Self::Postinst, Self::Triggers];
+        word(value, "a script that is judged", &kinds.map(|kind| (kind.as_str(), kind)))
+    }
+}
+
+/// `"own"` of `versions`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnVersions;
+
+impl FromValue for OwnVersions {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        word(value, "a choice of versions", &[("own", Self)])
+    }
+}
+
+impl FromValue for Mode {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        if let Scalar::Integer(number) = value.scalar {
+            return Err(Mistake::new("wrong-type", value.span, "a mode is written as text")
+                .label("a number here would be read as decimal")
+                .help(format!("write mode=\"{number:04}\"")));
+        }
+        from_text(value, "a mode", |text| {
+            let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+            let mode = octal.then(|| u16::from_str_radix(text, 8).ok()).flatten();
+            mode.map(Self).ok_or_else(|| format!("`{text}` is not a mode: three or four octal digits, as 0750"))
+        })
+    }
+}
+
+impl FromValue for Owner {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        match &value.scalar {
+            Scalar::Integer(_) => u32::from_value(value).map(Self::Id),
+            Scalar::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
+                from_text(value, "an account", |text| text.parse().map(Self::Id))
+            }
+            _ => AccountName::from_value(value).map(Self::Name),
+        }
+    }
+}
+
+/// A time in milliseconds: `30s`, `1m30s`, `500ms`, `2h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Millis(pub u64);
+
+impl FromValue for Millis {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        if let Scalar::Integer(number) = value.scalar {
+            return Err(Mistake::new("wrong-type", value.span, "a time needs its unit")
+                .label("no unit")
+                .help(format!("write \"{number}s\" for seconds; units are ms, s, m and h")));
+        }
+        from_text(value, "a time", |text| {
+            millis(text).map(Self).ok_or_else(|| format!("`{text}` is not a time: as 30s, 1m30s, 500ms or 2h"))
+        })
+    }
+}
+
+fn millis(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut total = 0u64;
+    let mut last = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(letters)?;
+        let unit = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        if unit >= last {
+            return None;
+        }
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        (rest, last) = (after, unit);
+    }
+    (last != u64::MAX).then_some(total)
+}
+
+/// An `ExposedPorts` entry: `5000` is `5000/tcp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Port(pub String);
+
+impl FromValue for Port {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        if let Scalar::Integer(_) = value.scalar {
+            return integer(value, 1, 65535).map(|port| Self(format!("{port}/tcp")));
+        }
+        from_text(value, "a port", |text| {
+            let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+            let number = number.parse::<u16>().ok().filter(|number| *number > 0);
+            match (number, protocol) {
+                (Some(number), "tcp" | "udp" | "sctp") => Ok(Self(format!("{number}/{protocol}"))),
+                _ => Err(format!("`{text}` is not a port: 1 to 65535, with /tcp, /udp or /sctp")),
+            }
+        })
+    }
+}
+
+impl FromValue for Package {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        from_text(value, "a package", |text| {
+            let at = text.find(['=', '<', '>']).unwrap_or(text.len());
+            let (name, bound) = text.split_at_checked(at).unwrap_or((text, ""));
+            let name = PackageName::new(name).map_err(|error| error.to_string())?;
+            let relations = [
+                (">=", Relation::AtLeast),
+                ("<=", Relation::AtMost),
+                (">>", Relation::Later),
+                ("<<", Relation::Earlier),
+                ("=", Relation::Equal),
+            ];
+            let mut found =
+                relations.iter().filter_map(|(sign, relation)| Some((*relation, bound.strip_prefix(sign)?)));
+            let version = match (bound, found.next()) {
+                ("", _) => None,
+                (_, Some((relation, version))) if is_version(version, relation) => Some((relation, version.to_owned())),
+                _ => {
+                    return Err(format!(
+                        "`{text}` has no bound on a version that can be read: write `{name}=1.2-3`, `{name}=1.*`, \
+                         or one of >= <= >> <<"
+                    ));
+                }
+            };
+            Ok(Self { name, version, span: value.span })
+        })
+    }
+}
+
+/// Letters that a Debian version may hold (Policy 5.6.12), and globs where equality is asked for.
+fn is_version(text: &str, relation: Relation) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".+-~:".contains(c);
+    !text.is_empty() && text.chars().all(|c| plain(c) || relation == Relation::Equal && "*?[]".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_without_or_with_wrong_units_are_refused() {
+        for bad in ["", "30", "s", "5s1m", "1s1s", "-1s", "1.5s", "99999999999999999999h"] {
+            assert_eq!(millis(bad), None, "{bad}");
+        }
+        assert_eq!(millis("1m30s"), Some(90_000));
+        assert_eq!(millis("500ms"), Some(500));
+        assert_eq!(millis("2h"), Some(7_200_000));
+    }
+}
