@@ -6,10 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::deb::control::Control;
-use crate::deb::index::source;
-use crate::deb::record::{MultiArch, PackageRecord, Priority, Relations, SuiteFacts};
+use crate::deb::record::{PackageRecord, SuiteFacts};
 use crate::digest::Digest;
-use crate::name::PackageName;
 
 use super::ArchiveError;
 
@@ -40,28 +38,8 @@ fn record(path: &Path, suite: &Arc<SuiteFacts>) -> Result<PackageRecord, String>
     let control = control(&mut file)?;
     file.rewind().map_err(|error| error.to_string())?;
     let (sha256, size) = Digest::of_reader(&mut file).map_err(|error| error.to_string())?;
-    let text = |field: &str| control.get(field).unwrap_or_default();
-    let needed = |field: &str| match text(field) {
-        "" => Err(format!("its control file has no `{field}`")),
-        value => Ok(value.to_owned()),
-    };
-    let name = PackageName::new(needed("Package")?).map_err(|error| error.to_string())?;
-    let version = needed("Version")?;
-    Ok(PackageRecord {
-        source: source(text("Source"), &name, &version),
-        arch: needed("Architecture")?,
-        relations: Relations::new(|field| control.get(field.as_str())),
-        essential: text("Essential").eq_ignore_ascii_case("yes"),
-        multi_arch: MultiArch::parse(text("Multi-Arch")),
-        priority: Priority::parse(text("Priority")),
-        path: path.file_name().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?.to_owned(),
-        size,
-        installed_size: text("Installed-Size").parse().unwrap_or(0),
-        sha256,
-        suite: Arc::clone(suite),
-        name,
-        version,
-    })
+    let path = path.file_name().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?.to_owned();
+    PackageRecord::of_control(&control, path, size, sha256, suite)
 }
 
 /// The control stanza of a .deb (deb(5)): the member `control` of `control.tar`, which is before the data.

@@ -126,16 +126,15 @@ impl Holder {
     }
 }
 
-/// What tells nodes of one name apart: the first argument, and the kind or shape where a node has one.
+/// What tells nodes of one name apart: the first argument, and the kind, rest or shape where a node has one. A
+/// distro may judge several texts of one script: they differ from arch to arch, and from suite to suite.
 pub(super) fn key(node: &Node) -> String {
-    let first = node.key().unwrap_or_default();
-    let second = match node.name.value.as_str() {
-        "script" => node.property("kind"),
-        "snippet" => node.property("shape"),
-        _ => None,
+    let more: &[&str] = match node.name.value.as_str() {
+        "script" => &["kind", "rest"],
+        "snippet" => &["shape"],
+        _ => &[],
     };
-    match second.and_then(|value| value.as_text()) {
-        Some(second) => format!("{first} {second}"),
-        None => first.to_owned(),
-    }
+    let more = more.iter().filter_map(|name| node.property(name).and_then(|value| value.as_text()));
+    let words: Vec<&str> = node.key().into_iter().chain(more).collect();
+    words.join(" ")
 }
