@@ -28,7 +28,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("/etc/group-", "backups"),
     ("/etc/shadow-", "backups"),
     ("/etc/gshadow-", "backups"),
-    ("/var/lib/dpkg/diversions", "usr-merge's own, wanted by no image"),
     ("/var/lib/dpkg/diversions-old", "backups"),
     ("/var/lib/dpkg/statoverride-old", "backups"),
     ("/var/lib/dpkg/status-old", "backups"),
@@ -413,7 +412,8 @@ fn without_comments(text: String) -> String {
 }
 
 /// Files whose lines dpkg and apt keep in an order of their memory.
-const UNORDERED: [&str; 4] = [
+const UNORDERED: [&str; 5] = [
+    "/var/lib/dpkg/diversions",
     "/var/lib/dpkg/statoverride",
     "/var/lib/apt/extended_states",
     "/var/lib/dpkg/triggers/File",
