@@ -212,9 +212,6 @@ impl EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
-    apache::run(tree, context)?;
-    ca_certificates::run(tree, context)?;
-    ld_so_cache::run(tree, context)?;
     known(context)?;
     diversions::run(tree, context).map_err(EffectError::Diversions)?;
     base_files::run(tree, context)?;
@@ -229,7 +226,10 @@ pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
     nsswitch::run(tree, context).map_err(EffectError::Nsswitch)?;
     shells::run(tree, context)?;
     pam::run(tree, context)?;
+    apache::run(tree, context)?;
+    ca_certificates::run(tree, context)?;
     attr::of_image(tree, context)?;
+    ld_so_cache::run(tree, context)?;
     dpkg::run(tree, context)?;
     Ok(())
 }
