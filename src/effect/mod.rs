@@ -8,13 +8,17 @@
 
 mod accounts;
 mod alternatives;
+mod apache;
 mod attr;
 mod base_files;
+pub mod bytecode;
+mod ca_certificates;
 mod capability;
 mod database;
 pub mod diversions;
 mod dpkg;
 mod files;
+mod ld_so_cache;
 mod nsswitch;
 mod pam;
 mod shell;
@@ -23,10 +27,6 @@ mod status;
 mod sysusers;
 mod tmpfiles;
 mod ucf;
-
-mod apache;
-mod ca_certificates;
-mod ld_so_cache;
 
 #[cfg(test)]
 mod fixture;
