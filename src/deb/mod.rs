@@ -13,8 +13,6 @@ mod record;
 mod relation;
 mod release;
 pub mod script;
-pub mod script;
-pub mod solve;
 pub mod solve;
 mod sources;
 mod spool;
