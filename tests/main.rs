@@ -20,5 +20,6 @@ mod openpgp;
 mod oracle;
 mod prune;
 mod sample;
+mod scripts;
 mod store;
 mod support;
