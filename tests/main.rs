@@ -9,6 +9,7 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
 mod diff;
@@ -16,10 +17,14 @@ mod effect;
 mod export;
 mod fetch;
 mod fragment;
+mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
 mod sample;
 mod scripts;
 mod store;
+mod fetch;
+mod fragment;
+mod solver;
 mod support;

@@ -9,7 +9,7 @@ use crate::deb::{Call, PackageInfo, PackageRecord, SuiteFacts, script, solve};
 use crate::digest::Digest;
 use crate::effect::{self, Context};
 use crate::estate::{Arch, Distro, Image, ImageConfig, ImageKey, ScriptDecision};
-use crate::layer::{self, Changes, Fragment, Level};
+use crate::layer::{self, Changes, Directories, Fragment, Level};
 use crate::lock::{LockedPackage, Member, ScriptKey};
 use crate::name::PackageName;
 use crate::oci::{Annotations, Descriptor, ImageRecord, LayerRecord, Store};
@@ -220,7 +220,9 @@ fn layers(
                 parts.push(fragment);
                 parts.extend(bytecode);
             }
-            parts.iter().for_each(|part| below.add(part));
+            parts.insert(0, workshop.fragments.directories(&parts)?);
+            // Each part lists its directories; what is written is the first part's word.
+            parts.iter().rev().for_each(|part| below.add(part));
             let what = format!("packages of {}", level.image);
             layers.push(workshop.layer(store, &parts, what)?);
         }
@@ -272,7 +274,7 @@ fn nodes<'a>(
             }
         }
     }
-    Ok(workshop.fragments.pack(None, nodes.iter())?)
+    Ok(workshop.fragments.pack(None, nodes.iter(), Directories::Written)?)
 }
 
 /// What an extractor has at each path once it read the layers so far.
