@@ -51,27 +51,7 @@ pub use sysusers::SysusersError;
 pub use tmpfiles::TmpfilesError;
 pub use ucf::UcfError;
 
-/// Every effect that a judgement may name.
-pub const NAMES: [&str; 18] = [
-    "accounts",
-    "alternatives",
-    "apache2-confs",
-    "apache2-modules",
-    "apache2-sites",
-    "base-files",
-    "base-passwd",
-    "bytecode",
-    "ca-certificates",
-    "debconf",
-    "ldconfig",
-    "nsswitch",
-    "pam",
-    "shells",
-    "statoverride",
-    "sysusers",
-    "tmpfiles",
-    "ucf",
-];
+pub use crate::estate::EFFECTS as NAMES;
 
 pub use apache::{ApacheError, Piece};
 pub use ca_certificates::CaCertificatesError;
