@@ -630,7 +630,8 @@ fn filters_and_dpkgs_files_are_those_that_dpkg_makes() {
         .dir("./usr/share/locale/de/", 0o755)
         .file("./usr/share/locale/de/x.mo", "x")
         .file("./usr/share/[odd]", "x")
-        .hardlink("./usr/share/hard", "./usr/share/[odd]")
+        .file("./usr/share/first", "f")
+        .hardlink("./usr/share/hard", "./usr/share/first")
         .hardlink("./usr/share/second", "./usr/share/hard")
         .file("./usr/share/conf", "x")
         .member("conffiles", "/usr/share/conf\n")
@@ -647,7 +648,7 @@ fn filters_and_dpkgs_files_are_those_that_dpkg_makes() {
             (true, "/usr/share/locale/d?/*"),
         ],
         &[(false, "/usr/share/*"), (true, "/usr/share/doc/*/copyright"), (true, "/usr/share/[^d]*/*")],
-        &[(false, "*"), (true, "/usr/bin/*")],
+        &[(false, "/usr/share/*"), (true, "/usr/share/b*/*")],
         &[
             (true, "/usr/share/doc/*"),
             (false, "/usr/share/d*"),

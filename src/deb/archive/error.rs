@@ -118,7 +118,7 @@ pub enum ArchiveError {
         tries: Vec<FetchError>,
     },
     /// `--offline`, and packages are not in the cache.
-    #[error("{} of the packages are not in the cache, and `--offline` forbids to fetch them: {}", .files.len(), shortened(.files))]
+    #[error("not in the cache, and `--offline` forbids to fetch it: {}", shortened(.files))]
     #[diagnostic(code(wharf::archive::offline), help("`wharf fetch` brings them in while there is a network"))]
     OfflineDebs {
         /// Names of .debs, sorted.
@@ -154,9 +154,7 @@ pub enum SuiteError {
     #[error("{url} is not trusted: {source}")]
     #[diagnostic(
         code(wharf::archive::signature),
-        help(
-            "the archive's keyring must hold the key that signs it now; a text that was changed comes from a broken or hostile mirror"
-        )
+        help("{}", .source.help())
     )]
     Signature {
         /// Of InRelease or Release.
