@@ -16,8 +16,6 @@ mod diff;
 mod effect;
 mod export;
 mod fetch;
-mod fetch;
-mod fragment;
 mod fragment;
 mod layer;
 mod openpgp;
