@@ -97,7 +97,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     effect::run(&mut tree, &context).map_err(|error| blame(image, error))?;
 
     leave_out(workshop, &tree, &mut built)?;
-    let compiled = bytecode::fragments(workshop, image, distro, &tree, &locked, &fragments)?;
+    let compiled = bytecode::fragments(workshop, image, distro, &mut tree, calls, &locked, &fragments)?;
     let layers = layers(workshop, store, image, &tree, built, &compiled, &newest)?;
 
     let version = version(image, &packages);

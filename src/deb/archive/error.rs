@@ -57,7 +57,7 @@ pub enum ArchiveError {
         /// The distro's word for it.
         arch: String,
         /// What there is.
-        help: String,
+        help: Box<str>,
     },
     /// An index was fetched and cannot be read.
     #[error("{path} of the suite `{suite}` of the archive `{archive}` cannot be read: {source}")]
@@ -71,7 +71,7 @@ pub enum ArchiveError {
         /// As in the spec.
         suite: String,
         /// Below the suite's folder.
-        path: String,
+        path: Box<str>,
         /// Why.
         source: IndexError,
     },
@@ -112,7 +112,7 @@ pub enum ArchiveError {
         /// The archive's name in the spec.
         archive: String,
         /// Below the archive's address.
-        path: String,
+        path: Box<str>,
         /// One for each place.
         #[related]
         tries: Vec<FetchError>,

@@ -165,7 +165,9 @@ impl Compiler {
                 // A full pipe would stop it.
                 read.and_then(|_| io::copy(&mut stderr, &mut io::sink())).map(|_| text)
             });
-            (given_or(given.join()), self.take(job, io::BufReader::new(stdout)), given_or(complaint.join()))
+            // Its pipes are short: it is read while it is written to.
+            let taken = self.take(job, io::BufReader::new(stdout));
+            (given_or(given.join()), taken, given_or(complaint.join()))
         });
         let status = child.wait().map_err(|error| broken(error.to_string()))?;
         let complaint = complaint.map(|text| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default();

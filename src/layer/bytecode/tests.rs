@@ -133,6 +133,15 @@ fn python_takes_the_bytecode_as_fresh_and_writes_none() {
 }
 
 #[test]
+fn more_than_a_pipe_holds_goes_both_ways() {
+    let Some((compiler, _)) = host() else { return };
+    let text = (0..2000).map(|index| format!("NAME_{index} = 'value {index}'\n")).collect::<String>();
+    let sources: Vec<(String, &str)> = (0..20).map(|index| (format!("/p/{index}.py"), text.as_str())).collect();
+    let sources: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    assert_eq!(compiler.compile(&job(&sources)).unwrap().outputs.len(), 20);
+}
+
+#[test]
 fn two_processes_give_the_same_bytes() {
     let Some((compiler, _)) = host() else { return };
     let text =
@@ -142,4 +151,111 @@ fn two_processes_give_the_same_bytes() {
     let sources: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let job = job(&sources);
     assert_eq!(compiler.compile(&job).unwrap(), compiler.compile(&job).unwrap());
+}
+
+/// A root of real packages as a tree, each path its package's.
+fn real_tree(root: &Path) -> crate::tree::Tree {
+    use crate::estate::FileSource;
+    use crate::tree::{Content, Kind, Node, Origin, Tree};
+    let mut tree = Tree::default();
+    for list in fs::read_dir(root.join("var/lib/dpkg/info")).unwrap() {
+        let list = list.unwrap().path();
+        let Some(name) = list.file_name().unwrap().to_str().unwrap().strip_suffix(".list") else { continue };
+        let origin = Origin::Package(PackageName::new(name.split(':').next().unwrap()).unwrap());
+        for line in fs::read_to_string(&list).unwrap().lines().filter(|line| !line.starts_with("/.")) {
+            let Ok(path) = ImagePath::new(line) else { continue };
+            let at = root.join(path.relative());
+            let Ok(meta) = fs::symlink_metadata(&at) else { continue };
+            let kind = if meta.is_symlink() {
+                Kind::Symlink(fs::read_link(&at).unwrap().to_str().unwrap().to_owned())
+            } else if meta.is_file() {
+                Kind::File(Content::Project { source: FileSource::Disk(at), size: meta.len() })
+            } else {
+                Kind::Dir
+            };
+            tree.place(path, Node { kind, ..Node::dir(origin.clone(), 0) });
+        }
+    }
+    tree
+}
+
+/// See tests/roots.sh. The plan names what Debian compiled in the root, the bytecode is Debian's but for its head, and
+/// the interpreters of the other arches, where qemu runs them, make the same bytes.
+#[test]
+fn the_bytecode_of_a_real_root_is_debians_on_every_arch() {
+    use std::collections::BTreeMap;
+    let Some(roots) = std::env::var_os("WHARF_TEST_ROOTS").map(PathBuf::from) else { return };
+    let root = roots.join("x86_64").canonicalize().unwrap();
+    let tree = real_tree(&root);
+    let bytecode = Bytecode {
+        dirs: vec!["/usr/lib/python3/dist-packages".to_owned(), "/usr/lib/python3.13".to_owned()],
+        ..bytecode("13")
+    };
+    let calls = ["python3", "python3-minimal"].map(|package| crate::deb::Call {
+        package: PackageName::new(package).unwrap(),
+        kind: crate::estate::ScriptKind::Postinst,
+        text: fs::read_to_string(root.join(format!("var/lib/dpkg/info/{package}.postinst"))).unwrap(),
+        worth: crate::estate::Worth::default(),
+    });
+    let jobs = crate::effect::bytecode::plan(&tree, &bytecode, &calls).unwrap();
+    let planned: BTreeMap<String, ()> =
+        jobs.iter().flat_map(|job| &job.sources).map(|source| (source.output.to_string(), ())).collect();
+    let find = Command::new("find").arg(&root).args(["-name", "*.pyc", "-printf", "/%P\n"]).output().unwrap();
+    let there: BTreeMap<String, ()> =
+        String::from_utf8(find.stdout).unwrap().lines().map(|line| (line.to_owned(), ())).collect();
+    let only = |a: &BTreeMap<String, ()>, b: &BTreeMap<String, ()>| {
+        a.keys().filter(|name| !b.contains_key(*name)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((only(&planned, &there), only(&there, &planned)), (vec![], vec![]));
+
+    let native = Compiler::open(&root, &bytecode, &arch("x86_64")).unwrap();
+    let started = std::time::Instant::now();
+    let all: Vec<Compiled> = jobs.iter().map(|job| native.compile(job).unwrap()).collect();
+    eprintln!("{} packages, {} files in {:?}", jobs.len(), planned.len(), started.elapsed());
+    let mut other = Vec::new();
+    for (path, bytes) in all.iter().flat_map(|compiled| &compiled.outputs) {
+        if fs::read(root.join(path.relative())).unwrap()[16..] != bytes[16..] {
+            other.push(path.to_string());
+        }
+    }
+    let skipped: Vec<_> = all.iter().flat_map(|compiled| &compiled.skipped).collect();
+    eprintln!("skipped: {skipped:?}; {} differ from Debian's: {other:?}", other.len());
+
+    for (name, qemu) in [("aarch64", "qemu-aarch64-static"), ("ppc64le", "qemu-ppc64le-static")] {
+        let Ok(root) = roots.join(name).canonicalize() else { continue };
+        let Ok(mut foreign) = Compiler::open(&root, &bytecode, &arch(name)).or_else(|_| {
+            let mut foreign = native.clone();
+            foreign.command = [
+                format!("/usr/bin/{qemu}"),
+                "-E".to_owned(),
+                "PYTHONHASHSEED=0".to_owned(),
+                root.join(arch(name).loader.interpreter.trim_start_matches('/')).display().to_string(),
+                "--inhibit-cache".to_owned(),
+                "--library-path".to_owned(),
+                root.join("usr/lib").join(arch(name).triplet).display().to_string(),
+                root.join("usr/bin/python3.13").display().to_string(),
+            ]
+            .map(PathBuf::from)
+            .to_vec();
+            Ok::<_, ()>(foreign)
+        }) else {
+            continue;
+        };
+        let mut count = 0;
+        let mut differ = Vec::new();
+        foreign.program = name.to_owned();
+        // qemu is slow: a part of the packages says enough.
+        for (job, expected) in jobs.iter().zip(&all).step_by(9) {
+            let made = foreign.compile(job).unwrap();
+            for (a, b) in made.outputs.iter().zip(&expected.outputs) {
+                count += 1;
+                if a != b {
+                    differ.push(a.0.to_string());
+                }
+            }
+            assert_eq!(made.skipped, expected.skipped);
+            assert_eq!(made.outputs.len(), expected.outputs.len());
+        }
+        eprintln!("{name}: {count} files, differ: {differ:?}");
+    }
 }
