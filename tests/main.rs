@@ -9,16 +9,25 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
 mod diff;
 mod effect;
 mod export;
 mod fetch;
+mod fetch;
 mod fragment;
+mod fragment;
+mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
 mod sample;
+mod scripts;
+mod store;
+mod fetch;
+mod fragment;
+mod solver;
 mod store;
 mod support;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::deb::{Call, PackageInfo, PackageRecord, SuiteFacts, script, solve};
-use crate::digest::Digest;
+use crate::deb::{Call, PackageInfo, script, solve};
 use crate::effect::{self, Context};
 use crate::estate::{Arch, Distro, Image, ImageConfig, ImageKey, ScriptDecision};
-use crate::layer::{self, Changes, Fragment, Level};
+use crate::layer::{self, Changes, Directories, Fragment, Level};
 use crate::lock::{LockedPackage, Member, ScriptKey};
 use crate::name::PackageName;
 use crate::oci::{Annotations, Descriptor, ImageRecord, LayerRecord, Store};
@@ -61,14 +60,9 @@ pub(super) fn judge<'a>(
     arch: &Arch,
     packages: impl IntoIterator<Item = &'a PackageInfo>,
 ) -> script::Judgement {
-    let packages: Vec<&PackageInfo> = packages.into_iter().collect();
-    let by_name: BTreeMap<&PackageName, &PackageInfo> = packages.iter().map(|info| (&info.name, *info)).collect();
-    let nothing = Arc::new(SuiteFacts::default());
-    let records: Vec<PackageRecord> = packages
-        .iter()
-        .filter_map(|info| PackageRecord::of_control(&info.control, String::new(), 0, Digest::of(b""), &nothing).ok())
-        .collect();
-    let order = solve::order(&records, &arch.debian);
+    let owned: Vec<PackageInfo> = packages.into_iter().cloned().collect();
+    let by_name: BTreeMap<&PackageName, &PackageInfo> = owned.iter().map(|info| (&info.name, info)).collect();
+    let order = solve::order(&owned, &arch.debian);
     let decisions: Vec<&ScriptDecision> = image.levels.iter().flat_map(|level| &level.scripts).collect();
     script::judge(order.iter().filter_map(|name| by_name.get(name).copied()), distro, &decisions)
 }
@@ -103,7 +97,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     effect::run(&mut tree, &context).map_err(|error| blame(image, error))?;
 
     leave_out(workshop, &tree, &mut built)?;
-    let compiled = bytecode::fragments(workshop, image, distro, &tree, &locked, &fragments)?;
+    let compiled = bytecode::fragments(workshop, image, distro, &mut tree, calls, &locked, &fragments)?;
     let layers = layers(workshop, store, image, &tree, built, &compiled, &newest)?;
 
     let version = version(image, &packages);
@@ -220,7 +214,9 @@ fn layers(
                 parts.push(fragment);
                 parts.extend(bytecode);
             }
-            parts.iter().for_each(|part| below.add(part));
+            parts.insert(0, workshop.fragments.directories(&parts)?);
+            // Each part lists its directories; what is written is the first part's word.
+            parts.iter().rev().for_each(|part| below.add(part));
             let what = format!("packages of {}", level.image);
             layers.push(workshop.layer(store, &parts, what)?);
         }
@@ -272,7 +268,7 @@ fn nodes<'a>(
             }
         }
     }
-    Ok(workshop.fragments.pack(None, nodes.iter())?)
+    Ok(workshop.fragments.pack(None, nodes.iter(), Directories::Written)?)
 }
 
 /// What an extractor has at each path once it read the layers so far.

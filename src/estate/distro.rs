@@ -153,6 +153,29 @@ pub struct Worth {
     pub ucf: Vec<UcfFile>,
 }
 
+/// Every effect that a judgement may name; each is a file of the module `effect`, but `debconf`, for which nothing
+/// is made, and `ldconfig`, which every image gets.
+pub const EFFECTS: [&str; 18] = [
+    "accounts",
+    "alternatives",
+    "apache2-confs",
+    "apache2-modules",
+    "apache2-sites",
+    "base-files",
+    "base-passwd",
+    "bytecode",
+    "ca-certificates",
+    "debconf",
+    "ldconfig",
+    "nsswitch",
+    "pam",
+    "shells",
+    "statoverride",
+    "sysusers",
+    "tmpfiles",
+    "ucf",
+];
+
 /// An effect that a script is worth: `effect "apache2-modules" "alias" "dir"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectUse {

@@ -124,7 +124,7 @@ pub fn open(
             let wrong = |source: super::IndexError| ArchiveError::Index {
                 archive: job.suite.key.archive.clone(),
                 suite: job.suite.key.suite.clone(),
-                path: job.file.path.clone(),
+                path: job.file.path.as_str().into(),
                 source,
             };
             let file = std::fs::File::open(path).map_err(|error| wrong(error.into()))?;
@@ -190,7 +190,7 @@ fn wanted_indexes(
         suite: name,
         component: component.to_owned(),
         arch: arch.debian.clone(),
-        help,
+        help: help.into(),
     })
 }
 

@@ -126,15 +126,19 @@ impl Holder {
     }
 }
 
-/// What tells nodes of one name apart: the first argument, and the kind, rest or shape where a node has one. A
-/// distro may judge several texts of one script: they differ from arch to arch, and from suite to suite.
-pub(super) fn key(node: &Node) -> String {
-    let more: &[&str] = match node.name.value.as_str() {
+/// Properties that belong to the key of a node of that name. A distro may know one script in several versions.
+pub(super) fn key_properties(name: &str) -> &'static [&'static str] {
+    match name {
         "script" => &["kind", "rest"],
         "snippet" => &["shape"],
         _ => &[],
-    };
-    let more = more.iter().filter_map(|name| node.property(name).and_then(|value| value.as_text()));
-    let words: Vec<&str> = node.key().into_iter().chain(more).collect();
-    words.join(" ")
+    }
+}
+
+/// What tells nodes of one name apart: the first argument, and the properties that belong to the key.
+pub(super) fn key(node: &Node) -> String {
+    let first = node.key().unwrap_or_default();
+    let others = key_properties(&node.name).iter();
+    let others = others.map(|name| node.property(name).and_then(|value| value.as_text()).unwrap_or_default());
+    std::iter::once(first).chain(others).collect::<Vec<_>>().join("\n")
 }
