@@ -119,6 +119,9 @@ pub(super) fn bring_up(
     tools: &Tools,
     screen: &Screen,
 ) -> Result<build::Locked, Vec<build::BuildError>> {
+    for problem in tools.problems() {
+        screen.say(&format!("this machine's apt sources: {problem}"));
+    }
     let progress = screen.progress();
     let fragments = tools.fragments(project.compression);
     build::lock(project, old, images, wish, tools.access(&progress), &fragments, host_arch(project))
