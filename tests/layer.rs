@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-use wharf::layer::{Fragment, Level, Rights, merge, whiteout, with_parents, write};
+use wharf::layer::{Directories, Fragment, Level, Rights, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -444,7 +444,7 @@ fn nodes_are_packed_with_the_directories_above_them() {
     let nodes = nodes.iter().map(|(path, node)| (path, *node)).chain([(&gone.0, &gone.1)]);
     let key = Digest::of(b"key");
     assert!(bench.fragments.packed(&key).is_none());
-    let packed = bench.fragments.pack(Some(&key), nodes.clone()).unwrap();
+    let packed = bench.fragments.pack(Some(&key), nodes.clone(), Directories::Written).unwrap();
     insta::assert_snapshot!(listing(&packed), @r#"
     / 0755 0:0 0 d
     /etc 0750 0:0 0 d
@@ -454,6 +454,6 @@ fn nodes_are_packed_with_the_directories_above_them() {
     assert_eq!(packed.newest, 9);
     assert_eq!(packed.get(&path("/etc/ping")).unwrap().capability.as_deref(), Some(&[1, 0, 0, 2][..]));
     assert!(Arc::ptr_eq(&packed, &bench.fragments.packed(&key).unwrap()));
-    assert_eq!(bench.fragments.pack(None, nodes).unwrap().digest, packed.digest);
+    assert_eq!(bench.fragments.pack(None, nodes, Directories::Written).unwrap().digest, packed.digest);
     assert_eq!(untar(&bench, &[packed]).len() % 512, 0);
 }
