@@ -9,6 +9,7 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
 mod diff;
@@ -16,9 +17,12 @@ mod effect;
 mod export;
 mod fetch;
 mod fragment;
+mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
 mod sample;
+mod scripts;
+mod solver;
 mod store;
 mod support;

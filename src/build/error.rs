@@ -4,11 +4,14 @@ use crate::deb::archive::ArchiveError;
 use crate::deb::script::UnjudgedScripts;
 use crate::effect::EffectError;
 use crate::estate::ImageKey;
+use crate::layer::bytecode::ToolError;
 use crate::layer::{Conflicts, FragmentError, LayerError, NodesError};
 use crate::lock::LockError;
-use crate::name::PackageName;
+use crate::name::{ArchName, DistroName, PackageName};
 use crate::oci::{OciError, StoreError};
+use crate::path::PathError;
 use crate::spec::Mistake;
+use crate::tree::TreeError;
 
 /// Why an image was not built.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -121,7 +124,87 @@ pub enum BuildError {
     /// Python could not be compiled.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Bytecode(#[from] super::bytecode::BytecodeError),
+    Compiler(#[from] super::bytecode::BytecodeError),
+    /// The interpreter could not be unpacked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tool(#[from] ToolError),
+    /// The interpreter's packages do not go together.
+    #[error("the python interpreter of {distro}: {conflicts}")]
+    #[diagnostic(
+        code(wharf::build::tool_conflict),
+        help("`packages` of the distro's `bytecode` node names what the interpreter is made of")
+    )]
+    ToolConflict {
+        /// Of this distro.
+        distro: DistroName,
+        /// Which paths.
+        conflicts: Conflicts,
+    },
+    /// This machine cannot run the distro's interpreter.
+    #[error(
+        "python bytecode for {distro} is made by its own `{interpreter}`, and this machine is of none of its arches"
+    )]
+    #[diagnostic(
+        code(wharf::build::no_host),
+        help(
+            "build on a machine of one of the distro's arches, or take the `bytecode` node away: python then compiles at every start"
+        )
+    )]
+    NoHost {
+        /// The distro.
+        distro: DistroName,
+        /// The interpreter.
+        interpreter: String,
+    },
+    /// The lock has no interpreter for this machine.
+    #[error("wharf.lock names no python interpreter of {distro} for machines of the arch {arch}")]
+    #[diagnostic(code(wharf::build::no_tool), help("`wharf lock` on this machine adds it"))]
+    NoTool {
+        /// The distro.
+        distro: DistroName,
+        /// This machine's arch.
+        arch: ArchName,
+    },
+    /// The bytecode is not what was locked.
+    #[error("the python bytecode of `{package}` is not what wharf.lock says")]
+    #[diagnostic(
+        code(wharf::build::bytecode),
+        help(
+            "the interpreter in the lock changed, or this machine's gives other bytes: `wharf lock --upgrade={package}` takes the new ones"
+        )
+    )]
+    Bytecode {
+        /// The package.
+        package: PackageName,
+    },
+    /// A package's private directory of python is no path.
+    #[error("the scripts of package `{package}` compile python where there is no path: {error}")]
+    #[diagnostic(code(wharf::build::bytecode_path))]
+    BytecodePath {
+        /// The package.
+        package: PackageName,
+        /// Why.
+        error: PathError,
+    },
+    /// The same in an image.
+    #[error("{}: python is to be compiled where there is no path: {error}", name(.key))]
+    #[diagnostic(code(wharf::build::bytecode_path), help("`dirs` of the distro's `bytecode` node are absolute paths"))]
+    ImageBytecodePath {
+        /// Which image.
+        key: ImageKey,
+        /// Why.
+        error: PathError,
+    },
+    /// Something stands where a file has to go.
+    #[error("{}: {error}", name(.key))]
+    #[diagnostic(code(wharf::build::tree))]
+    Tree {
+        /// Which image.
+        key: ImageKey,
+        /// Why.
+        error: TreeError,
+    },
 }
 
 fn name(key: &ImageKey) -> String {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::deb::{Call, PackageInfo, PackageRecord, SuiteFacts, script, solve};
-use crate::digest::Digest;
+use crate::deb::{Call, PackageInfo, script, solve};
 use crate::effect::{self, Context};
 use crate::estate::{Arch, Distro, Image, ImageConfig, ImageKey, ScriptDecision};
 use crate::layer::{self, Changes, Directories, Fragment, Level};
@@ -61,14 +60,9 @@ pub(super) fn judge<'a>(
     arch: &Arch,
     packages: impl IntoIterator<Item = &'a PackageInfo>,
 ) -> script::Judgement {
-    let packages: Vec<&PackageInfo> = packages.into_iter().collect();
-    let by_name: BTreeMap<&PackageName, &PackageInfo> = packages.iter().map(|info| (&info.name, *info)).collect();
-    let nothing = Arc::new(SuiteFacts::default());
-    let records: Vec<PackageRecord> = packages
-        .iter()
-        .filter_map(|info| PackageRecord::of_control(&info.control, String::new(), 0, Digest::of(b""), &nothing).ok())
-        .collect();
-    let order = solve::order(&records, &arch.debian);
+    let owned: Vec<PackageInfo> = packages.into_iter().cloned().collect();
+    let by_name: BTreeMap<&PackageName, &PackageInfo> = owned.iter().map(|info| (&info.name, info)).collect();
+    let order = solve::order(&owned, &arch.debian);
     let decisions: Vec<&ScriptDecision> = image.levels.iter().flat_map(|level| &level.scripts).collect();
     script::judge(order.iter().filter_map(|name| by_name.get(name).copied()), distro, &decisions)
 }
@@ -103,7 +97,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     effect::run(&mut tree, &context).map_err(|error| blame(image, error))?;
 
     leave_out(workshop, &tree, &mut built)?;
-    let compiled = bytecode::fragments(workshop, image, distro, &tree, &locked, &fragments)?;
+    let compiled = bytecode::fragments(workshop, image, distro, &mut tree, calls, &locked, &fragments)?;
     let layers = layers(workshop, store, image, &tree, built, &compiled, &newest)?;
 
     let version = version(image, &packages);

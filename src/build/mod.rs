@@ -10,7 +10,7 @@ mod select;
 mod store;
 mod workshop;
 
-pub use bytecode::BytecodeError;
+pub use bytecode::{BytecodeError, Compilers};
 pub use error::BuildError;
 pub use image::{Built, build, key};
 pub use lock::{Stale, Upgrade, stale, with_ancestors};

@@ -7,12 +7,13 @@ use rayon::prelude::*;
 
 use crate::deb::archive::{Access, fetch_debs};
 use crate::digest::Digest;
-use crate::estate::{Arch, Distro, Image, Project};
+use crate::estate::{Arch, Bytecode, Distro, Image, Project};
 use crate::layer::{Fragment, Fragments};
 use crate::lock::{Lock, LockedPackage, Member};
 use crate::name::DistroName;
 use crate::progress::Phase;
 
+use super::bytecode::{self, Compilers, Opened};
 use super::error::BuildError;
 
 /// What a build works with.
@@ -29,6 +30,8 @@ pub struct Workshop<'a> {
     pub threads: usize,
     /// This machine's arch.
     pub host: Option<&'a Arch>,
+    /// Python interpreters, opened when first needed.
+    pub compilers: Compilers,
 }
 
 impl Workshop<'_> {
@@ -46,14 +49,20 @@ impl Workshop<'_> {
         all
     }
 
-    /// Makes the fragments of `packages` that the cache does not have, and fetches their .debs before. Gives the
-    /// first error of each package.
+    /// Makes the fragments and the bytecode of `packages` that the cache does not have, and fetches their .debs
+    /// before. Gives the first error of each package.
     pub fn gather<'p>(
         &self,
         distro: &Distro,
         packages: impl IntoIterator<Item = &'p LockedPackage>,
     ) -> Result<(), Vec<BuildError>> {
-        gather(self.access, self.fragments, self.lock, distro, packages).map(|_| ())
+        let packages: Vec<&LockedPackage> = packages.into_iter().collect();
+        gather(self.access, self.fragments, self.lock, distro, packages.iter().copied())?;
+        bytecode::prepare(self, distro, packages)
+    }
+
+    pub(super) fn compiler(&self, distro: &Distro, bytecode: &Bytecode) -> Result<Arc<Opened>, BuildError> {
+        self.compilers.get(self.lock, distro, bytecode, self.host, self.access, self.fragments)
     }
 
     /// The fragment of a locked package, which must be the one that was locked.

@@ -8,7 +8,7 @@ use clap::Args;
 use etcetera::BaseStrategy as _;
 
 use super::{Failure, Global, place};
-use crate::build::{BuildError, Request, Workshop};
+use crate::build::{BuildError, Compilers, Request, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
@@ -151,6 +151,7 @@ impl Tools {
         progress: &'a dyn Progress,
     ) -> Workshop<'a> {
         Workshop {
+            compilers: Compilers::default(),
             project,
             lock,
             access: self.access(progress),

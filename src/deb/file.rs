@@ -15,6 +15,7 @@ use crate::path::ImagePath;
 use super::ar::Ar;
 use super::decode::{Bounded, Packing};
 use super::fault::{DebError, Fault};
+use super::script::JUDGED;
 use super::spool::Spool;
 use super::tarball::{RawKind, RawMember, walk};
 use super::{Conffile, Control, PackageInfo};
@@ -269,7 +270,7 @@ fn package_info(members: &mut Members) -> Result<PackageInfo, Fault> {
     let wrong = |why: String| Fault::Control { name: "control".to_owned(), why };
     let bytes = members.remove("control").ok_or_else(|| wrong("is not there".to_owned()))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))?;
-    let control = Control::new(stanza(&text).map_err(wrong)?);
+    let control = Control::parse(&text).map_err(|error| wrong(format!("is no stanza: {error}")))?;
     let field = |name: &str| {
         control.get(name).filter(|value| !value.is_empty()).ok_or_else(|| wrong(format!("has no field `{name}`")))
     };
@@ -284,40 +285,20 @@ fn package_info(members: &mut Members) -> Result<PackageInfo, Fault> {
     let texts = members
         .iter()
         .filter(|(name, _)| *name != "md5sums")
-        .filter_map(|(name, bytes)| Some((name.clone(), std::str::from_utf8(bytes).ok()?.to_owned())))
+        .filter_map(|(name, bytes)| Some((name.clone(), as_text(name, bytes)?)))
         .collect();
     Ok(PackageInfo { name, version, arch, control, members: texts, conffiles: Vec::new() })
 }
 
-/// One stanza of deb822(5).
-fn stanza(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    let mut lines = text.lines().skip_while(|line| line.trim().is_empty());
-    for line in lines.by_ref() {
-        if line.trim().is_empty() {
-            break;
+/// A member as text. A script is always one, were it a program: each byte that is not UTF-8 as the character of its
+/// number, so that nothing that dpkg would run goes unjudged.
+fn as_text(name: &str, bytes: &[u8]) -> Option<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) if JUDGED.iter().any(|kind| kind.as_str() == name) => {
+            Some(bytes.iter().map(|byte| char::from(*byte)).collect())
         }
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.starts_with([' ', '\t']) {
-            let (_, value) = fields.last_mut().ok_or("begins with a continuation line")?;
-            value.push('\n');
-            value.push_str(line.trim_end());
-            continue;
-        }
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("has a line that is no field: `{line}`"))?;
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("has a field called `{}`", name.escape_default()));
-        }
-        if fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            return Err(format!("has the field `{name}` twice"));
-        }
-        fields.push((name.to_owned(), value.trim().to_owned()));
-    }
-    match lines.any(|line| !line.trim().is_empty()) {
-        true => Err("has more than one stanza".to_owned()),
-        false => Ok(fields),
+        Err(_) => None,
     }
 }
 

@@ -93,8 +93,11 @@ pub(super) fn of_packages(tree: &mut Tree, context: &Context<'_>) -> Result<(), 
     // path → owner, group, mode
     let mut recorded: BTreeMap<ImagePath, (String, String, u16)> = BTreeMap::new();
     for call in context.calls {
-        let overrides = call.worth.effects.iter().any(|used| used.name == NAME)
-            || shell::commands(&call.text).iter().any(|command| command.arguments_of("dpkg-statoverride").is_some());
+        let adds = |command: &shell::Command| {
+            command.arguments_of("dpkg-statoverride").is_some_and(|words| words.iter().any(|word| word.text == "--add"))
+        };
+        let overrides =
+            call.worth.effects.iter().any(|used| used.name == NAME) || shell::commands(&call.text).iter().any(adds);
         for attr in &call.worth.attrs {
             let change = Change::of(attr, &database)?;
             let paths = change.paths(tree);

@@ -140,6 +140,12 @@ impl<'a> State<'a> {
         let mut late = Vec::new();
         for diversion in diversions {
             let path = merged(&diversion.path);
+            // dpkg knows paths as packages spell them: what is diverted is `/lib64/x`, and `/usr/lib64/x` is another
+            // name. Such diversions protect the links of merged /usr from old packages (DEP-17, P3); there the file
+            // of a package that still spells it so lands in `/usr`, as it would without the diversion.
+            if path != diversion.path {
+                continue;
+            }
             let stays = |claim: &Claim<'_>| diversion.package.as_ref() == Some(&claim.info.name);
             if let Some(claim) = self.owners.get(&path).copied().filter(|claim| !stays(claim)) {
                 let to = merged(&diversion.to);

@@ -4,6 +4,7 @@
 //! keeps, and [`write`] puts fragments behind each other to a layer, byte for byte.
 
 mod assemble;
+pub mod bytecode;
 mod codec;
 mod entry;
 mod filter;
