@@ -1,12 +1,12 @@
 //! Fragments put together: what packages keep of their files, and layers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-use wharf::layer::{Fragment, Level, Rights, merge, whiteout, with_parents, write};
+use wharf::layer::{Built, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -38,55 +38,66 @@ fn merged(levels: &[(&[Deb], &[Diversion])]) -> Result<String, String> {
     let levels: Vec<Level<'_>> =
         made.iter().zip(levels).map(|(fragments, (_, diversions))| Level { fragments, diversions }).collect();
     let merged = merge(&levels).map_err(|error| error.to_string())?;
-    let (tree, fragments) = merged.build(&bench.fragments).unwrap();
+    let Built { tree, levels: fragments } = merged.build(&bench.fragments).unwrap();
     check_layers(&bench, &tree, &fragments);
     Ok(show(&tree))
 }
 
-/// The layers above each other are the tree, but for what diversions moved out of earlier ones (touched, removed).
-fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
+/// What the layers above each other are, as an independent reader sees it: the mode, the link, the bytes of each path.
+fn stacked(bench: &Bench, layers: &[Vec<Arc<Fragment>>]) -> BTreeMap<String, (u8, u32, String, Digest)> {
     let mut stacked: BTreeMap<String, (u8, u32, String, Digest)> = BTreeMap::new();
-    for level in levels {
-        let tar = untar(bench, level);
+    for layer in layers {
+        let tar = untar(bench, layer);
         let mut archive = tar::Archive::new(tar.as_slice());
-        let mut names = BTreeSet::new();
+        let mut here: BTreeMap<String, (u8, u32, String, Digest)> = BTreeMap::new();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
             let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
             let name = format!("/{}", name.trim_start_matches("./").trim_end_matches('/'));
             let mut bytes = Vec::new();
             io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-            let kind = entry.header().entry_type().as_byte();
-            assert!(names.insert(name.clone()) || kind == b'5', "{name} is twice in one layer");
-            let mut link =
-                entry.link_name_bytes().map(|l| String::from_utf8(l.into_owned()).unwrap()).unwrap_or_default();
-            let mut digest = Digest::of(&bytes);
-            if kind == b'1' {
-                digest = stacked[&format!("/{link}")].3;
-                link.clear();
+            if let Some((above, gone)) = name.split_once("/.wh.") {
+                let gone = format!("{above}/{gone}");
+                stacked.retain(|path, _| *path != gone && !path.starts_with(&format!("{gone}/")));
+                continue;
             }
-            let kind = if kind == b'1' { b'0' } else { kind };
-            stacked.insert(name, (kind, entry.header().mode().unwrap(), link, digest));
+            let kind = entry.header().entry_type().as_byte();
+            assert!(kind == b'5' || !here.contains_key(&name), "{name} is twice in one layer");
+            let link = entry.link_name_bytes().map(|l| String::from_utf8(l.into_owned()).unwrap()).unwrap_or_default();
+            let one = match kind {
+                b'1' => here[&format!("/{link}")].clone(),
+                kind => (kind, entry.header().mode().unwrap(), link, Digest::of(&bytes)),
+            };
+            if one.0 != b'5' {
+                stacked.retain(|path, _| !path.starts_with(&format!("{name}/")));
+            }
+            here.insert(name, one);
         }
+        stacked.extend(here);
     }
-    let moved: BTreeSet<String> = tree.touched().map(|(path, _)| path.to_string()).collect();
-    for path in tree.removed() {
-        stacked.remove(path.as_str());
-    }
-    for (path, node) in tree.iter().filter(|(path, _)| !moved.contains(path.as_str())) {
-        let (kind, link, bytes) = match &node.kind {
-            Kind::Dir => (b'5', String::new(), Vec::new()),
-            Kind::Symlink(text) => (b'2', text.clone(), Vec::new()),
-            Kind::File(content) => (b'0', String::new(), content.read().unwrap()),
-            Kind::Hardlink(first) => match &tree.get(first).unwrap().kind {
-                Kind::File(content) => (b'0', String::new(), content.read().unwrap()),
-                other => panic!("{path} is a name of {other:?}"),
-            },
-        };
-        let found = stacked.remove(path.as_str()).unwrap_or_else(|| panic!("{path} is in no layer"));
-        assert_eq!(found, (kind, u32::from(node.mode), link, Digest::of(&bytes)), "{path}");
-    }
-    assert!(stacked.is_empty(), "in layers, not in the tree: {:?}", stacked.keys());
+    stacked
+}
+
+/// The layers and their difference to the tree are the tree.
+fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
+    let top = difference(levels, tree).unwrap();
+    let top = bench.fragments.pack(None, top.iter()).unwrap();
+    let layers = [levels, &[vec![top]]].concat();
+    let expected: BTreeMap<String, (u8, u32, String, Digest)> = tree
+        .iter()
+        .map(|(path, _)| {
+            let (node, kind, link, bytes) = match tree.lookup_here(path).unwrap() {
+                (_, node @ Node { kind: Kind::File(content), .. }) => {
+                    (node, b'0', String::new(), content.read().unwrap())
+                }
+                (_, node @ Node { kind: Kind::Symlink(text), .. }) => (node, b'2', text.clone(), Vec::new()),
+                (_, node @ Node { kind: Kind::Dir, .. }) => (node, b'5', String::new(), Vec::new()),
+                (_, node) => panic!("{path} is a name of {:?}", node.kind),
+            };
+            (path.to_string(), (kind, u32::from(node.mode), link, Digest::of(&bytes)))
+        })
+        .collect();
+    assert_eq!(stacked(bench, &layers), expected);
 }
 
 fn one(debs: &[Deb]) -> Result<String, String> {
@@ -281,6 +292,45 @@ fn a_diversion_moves_what_others_bring() {
 }
 
 #[test]
+fn the_top_layer_says_only_what_the_others_do_not() {
+    let bench = Bench::new(Compression::Zstd);
+    let deb = Deb::new("aa", "1")
+        .dir("./d/", 0o755)
+        .dir("./d/e/", 0o755)
+        .file("./d/e/x", "x")
+        .file("./d/y", "y")
+        .hardlink("./d/z", "./d/y")
+        .dir("./f/", 0o700)
+        .file("./f/g", "g");
+    let fragments = [bench.make(&deb).unwrap()];
+    let merged = [Level { fragments: &fragments, diversions: NONE }];
+    let Built { mut tree, levels } = merge(&merged).unwrap().build(&bench.fragments).unwrap();
+    assert!(difference(&levels, &tree).unwrap().is_empty());
+    // Touched, and the same as before.
+    tree.get_mut(&path("/f/g")).unwrap();
+    assert!(difference(&levels, &tree).unwrap().is_empty());
+    tree.remove(&path("/d/e"));
+    tree.get_mut(&path("/d/y")).unwrap().mode = 0o600;
+    tree.insert(&path("/f/new"), Node::file("n", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();
+    let top = difference(&levels, &tree).unwrap();
+    let shown: Vec<String> = top.iter().map(|(path, node)| format!("{path} {:04o}", node.mode)).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    / 0755
+    /d 0755
+    /d/.wh.e 0644
+    /d/y 0600
+    /d/z 0644
+    /f 0700
+    /f/new 0644
+    "#);
+    check_layers(&bench, &tree, &levels);
+    // A file where a directory was.
+    tree.remove(&path("/d"));
+    tree.insert(&path("/d"), Node::file("d", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();
+    check_layers(&bench, &tree, &levels);
+}
+
+#[test]
 fn a_childs_packages_do_not_change_what_its_parents_layer_holds() {
     let bench = Bench::new(Compression::Zstd);
     let base = [bench.make(&Deb::new("aa", "1").dir("./d/", 0o755).file("./d/x", "a")).unwrap()];
@@ -290,7 +340,7 @@ fn a_childs_packages_do_not_change_what_its_parents_layer_holds() {
     assert!(merge(&alone).unwrap().changes.is_empty());
     let merged = merge(&both).unwrap();
     assert!(merged.changes.is_empty(), "{:?}", merged.changes);
-    let (_, fragments) = merged.build(&bench.fragments).unwrap();
+    let fragments = merged.build(&bench.fragments).unwrap().levels;
     assert!(Arc::ptr_eq(&fragments[0][0], &base[0]));
 }
 

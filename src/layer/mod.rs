@@ -5,6 +5,7 @@
 
 mod assemble;
 mod codec;
+mod difference;
 mod entry;
 mod filter;
 mod fragment;
@@ -32,9 +33,10 @@ use crate::path::ImagePath;
 use crate::tree::Node;
 
 pub use codec::media_type;
+pub use difference::difference;
 pub use entry::{Entry, EntryKind};
 pub use fragment::Fragment;
-pub use merge::{Conflict, ConflictKind, Conflicts, Level, Merged, merge};
+pub use merge::{Built, Conflict, ConflictKind, Conflicts, Level, Merged, merge};
 pub use nodes::{NodesError, whiteout, with_parents};
 pub use variant::{Changes, Rights};
 pub use write::{LayerError, LayerFacts, known, write};
