@@ -31,7 +31,7 @@ fn show(tree: &Tree) -> String {
 }
 
 /// Merges levels of packages and gives the tree as text.
-fn merged(levels: &[(&[Deb], &[Diversion])]) -> Result<String, String> {
+fn merged(levels: &[(&[&Deb], &[Diversion])]) -> Result<String, String> {
     let bench = Bench::new(Compression::Zstd);
     let made: Vec<Vec<Arc<Fragment>>> =
         levels.iter().map(|(debs, _)| debs.iter().map(|deb| bench.make(deb).unwrap()).collect()).collect();
@@ -100,7 +100,7 @@ fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
     assert_eq!(stacked(bench, &layers), expected);
 }
 
-fn one(debs: &[Deb]) -> Result<String, String> {
+fn one(debs: &[&Deb]) -> Result<String, String> {
     merged(&[(debs, NONE)])
 }
 
@@ -108,50 +108,50 @@ fn one(debs: &[Deb]) -> Result<String, String> {
 fn one_path_in_two_packages_is_refused() {
     let a = Deb::new("aa", "1").file("./x", "a").file("./y", "a");
     let b = Deb::new("bb", "1").file("./x", "b").dir("./y/", 0o755);
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap_err(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @r#"
     packages `aa` and `bb` both have `/x`, and it differs
     `/y` is a directory in one of the packages `bb` and `aa` and none in the other
     "#);
     // Not of this version.
     let b = b.field("Replaces: aa (<< 1)");
-    assert!(one(&[a, b]).is_err());
+    assert!(one(&[&a, &b]).is_err());
     // The same bytes in another mode.
     let a = Deb::new("aa", "1").entry("./x", b'0', "", 0o644, b"x");
     let b = Deb::new("bb", "1").entry("./x", b'0', "", 0o755, b"x");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"packages `aa` and `bb` both have `/x`, and it differs");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"packages `aa` and `bb` both have `/x`, and it differs");
     // Before usr-merge they were two.
     let a = Deb::new("aa", "1").dir("./bin/", 0o755).file("./bin/x", "a");
     let b = Deb::new("bb", "1").dir("./usr/", 0o755).dir("./usr/bin/", 0o755).file("./usr/bin/x", "b");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"packages `aa` and `bb` both have `/usr/bin/x`, and it differs");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"packages `aa` and `bb` both have `/usr/bin/x`, and it differs");
     // A link into nothing in the place of a directory.
     let a = Deb::new("aa", "1").symlink("./x", "nowhere");
     let b = Deb::new("bb", "1").dir("./x/", 0o755).file("./x/y", "b");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"`/x` is a directory in one of the packages `bb` and `aa` and none in the other");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"`/x` is a directory in one of the packages `bb` and `aa` and none in the other");
 }
 
 #[test]
 fn replaces_says_who_keeps_a_path() {
     let a = Deb::new("aa", "1").file("./x", "a");
     let takes = Deb::new("bb", "2").field("Replaces: cc, aa (<< 2)").file("./x", "b");
-    insta::assert_snapshot!(one(&[a.clone(), takes.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &takes]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
-    insta::assert_snapshot!(merged(&[(&[a.clone()], NONE), (&[takes.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&takes], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
     // The earlier level holds what replaces.
-    insta::assert_snapshot!(merged(&[(&[takes.clone()], NONE), (&[a.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&takes], NONE), (&[&a], NONE)]).unwrap(), @r#"
     / bb 0755 dir
     /x bb 0644 file b
     "#);
     let both = a.field("Replaces: bb");
-    insta::assert_snapshot!(one(&[both.clone(), takes.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&both, &takes]).unwrap(), @r#"
     / aa 0755 dir
     /x aa 0644 file a
     "#);
-    insta::assert_snapshot!(merged(&[(&[both], NONE), (&[takes], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&both], NONE), (&[&takes], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
@@ -161,7 +161,7 @@ fn replaces_says_who_keeps_a_path() {
 fn equal_files_may_be_in_two_packages() {
     let a = Deb::new("aa", "1").file("./x", "same").hardlink("./z", "./x");
     let b = Deb::new("bb", "1").file("./x", "same").hardlink("./y", "./x");
-    insta::assert_snapshot!(one(&[a, b]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /x aa 0644 file same
     /y bb 0644 file same
@@ -173,13 +173,13 @@ fn equal_files_may_be_in_two_packages() {
 fn a_hard_link_outlives_the_name_that_another_package_takes() {
     let a = Deb::new("aa", "1").file("./x", "a").hardlink("./y", "./x").hardlink("./z", "./x");
     let b = Deb::new("bb", "1").field("Replaces: aa").file("./x", "b");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     /y aa 0644 file a
     /z aa 0644 name of /y
     "#);
-    insta::assert_snapshot!(merged(&[(&[a], NONE), (&[b], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&b], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     /y aa 0644 file a
@@ -192,7 +192,7 @@ fn a_directory_is_as_the_one_says_who_says_more_than_plain() {
     let a = Deb::new("aa", "1").dir("./d/", 0o755).file("./d/a", "a");
     let b = Deb::new("bb", "1").dir("./d/", 0o2750).file("./d/b", "b");
     let c = Deb::new("cc", "1").dir("./d/", 0o700).file("./d/c", "c");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone(), c.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b, &c]).unwrap(), @r#"
     / aa 0755 dir
     /d aa 2750 dir
     /d/a aa 0644 file a
@@ -200,7 +200,7 @@ fn a_directory_is_as_the_one_says_who_says_more_than_plain() {
     /d/c cc 0644 file c
     "#);
     // What an earlier level said holds; plain is no word.
-    let levels: [(&[Deb], &[Diversion]); 3] = [(&[a], NONE), (&[c], NONE), (&[b], NONE)];
+    let levels: [(&[&Deb], &[Diversion]); 3] = [(&[&a], NONE), (&[&c], NONE), (&[&b], NONE)];
     insta::assert_snapshot!(merged(&levels).unwrap(), @r#"
     / aa 0755 dir
     /d cc 0700 dir
@@ -218,7 +218,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
         .dir("./x/sub/", 0o700)
         .file("./x/sub/b", "b")
         .hardlink("./x/c", "./x/sub/b");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -227,7 +227,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
     /real/sub/b bb 0644 name of /real/c
     /x aa 0777 link real
     "#);
-    insta::assert_snapshot!(merged(&[(&[a.clone()], NONE), (&[b.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&b], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -237,7 +237,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
     /x aa 0777 link real
     "#);
     // dpkg never puts a link in the place of a directory that is there.
-    insta::assert_snapshot!(merged(&[(&[b], NONE), (&[a], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&b], NONE), (&[&a], NONE)]).unwrap(), @r#"
     / bb 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -262,7 +262,7 @@ fn a_diversion_moves_what_others_bring() {
         Deb::new("tool", "1").dir("./sbin/", 0o755).file("./sbin/tool", "real").hardlink("./sbin/also", "./sbin/tool");
     let shim = Deb::new("shim", "1").dir("./sbin/", 0o755).file("./sbin/tool", "shim");
     let diversions = diversion("shim");
-    let packages = [shim.clone(), tool.clone()];
+    let packages = [&shim, &tool];
     insta::assert_snapshot!(merged(&[(&packages, &diversions)]).unwrap(), @r#"
     / shim 0755 dir
     /usr shim 0755 dir
@@ -272,7 +272,7 @@ fn a_diversion_moves_what_others_bring() {
     /usr/sbin/tool.real tool 0644 name of /usr/sbin/also
     "#);
     // The parent's layer has the file at its old path: the top layer has to move it.
-    insta::assert_snapshot!(merged(&[(&[tool.clone()], NONE), (&[shim], &diversions)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&tool], NONE), (&[&shim], &diversions)]).unwrap(), @r#"
     / tool 0755 dir
     /usr tool 0755 dir
     /usr/sbin tool 0755 dir
@@ -282,7 +282,7 @@ fn a_diversion_moves_what_others_bring() {
     "#);
     // Nothing takes the diverted path's place.
     let empty = Deb::new("shim", "1");
-    insta::assert_snapshot!(merged(&[(&[tool], NONE), (&[empty], &diversions)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&tool], NONE), (&[&empty], &diversions)]).unwrap(), @r#"
     / tool 0755 dir
     /usr tool 0755 dir
     /usr/sbin tool 0755 dir
@@ -439,7 +439,7 @@ fn a_damaged_fragment_is_named_and_not_written_as_good() {
         let good = std::fs::read(&file).unwrap();
         let write = |bytes: &[u8]| {
             std::fs::write(&file, bytes).unwrap();
-            write(&[part.clone()], compression, 2, bench.fragments.cache(), io::sink())
+            write(std::slice::from_ref(&part), compression, 2, bench.fragments.cache(), io::sink())
                 .map_err(|error| error.to_string())
         };
         let mut bad = good.clone();
