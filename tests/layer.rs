@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-<<<<<<< HEAD
-use wharf::layer::{Directories, Fragment, Level, Rights, merge, whiteout, with_parents, write};
-=======
-use wharf::layer::{Built, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
->>>>>>> fragment
+use wharf::layer::{Built, Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -85,7 +81,7 @@ fn stacked(bench: &Bench, layers: &[Vec<Arc<Fragment>>]) -> BTreeMap<String, (u8
 /// The layers and their difference to the tree are the tree.
 fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
     let top = difference(levels, tree).unwrap();
-    let top = bench.fragments.pack(None, top.iter()).unwrap();
+    let top = bench.fragments.pack(None, top.iter(), Directories::Written).unwrap();
     let layers = [levels, &[vec![top]]].concat();
     let expected: BTreeMap<String, (u8, u32, String, Digest)> = tree
         .iter()
