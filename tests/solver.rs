@@ -418,8 +418,14 @@ fn two_hundred_sets_are_solved_as_apt_does() {
     let mut names: Vec<&str> = world.universe.packages().iter().map(|record| record.name.as_str()).collect();
     names.dedup();
     let mut draw = Draw(0x7e57);
-    let sets: Vec<(Vec<&str>, bool)> =
-        (0..200).map(|at| ((0..=draw.next(6)).map(|_| names[draw.next(names.len())]).collect(), at % 2 == 1)).collect();
+    let sets: Vec<(Vec<&str>, bool)> = (0..200)
+        .map(|at| {
+            let mut roots: Vec<&str> = (0..=draw.next(5)).map(|_| names[draw.next(names.len())]).collect();
+            // Which alternative is met first depends on the order; ours is by name, apt's is that of its arguments.
+            roots.sort_unstable();
+            (roots, at % 2 == 1)
+        })
+        .collect();
 
     let judge = |(at, (roots, recommends)): (usize, &(Vec<&str>, bool))| -> (Ending, Vec<String>) {
         let request = Request {
@@ -437,7 +443,7 @@ fn two_hundred_sets_are_solved_as_apt_does() {
             wrong.extend(
                 roots.iter().filter(|root| !ours.contains_key(**root)).map(|root| format!("{roots:?}: no {root}")),
             );
-            if at % 10 == 0 || theirs.as_ref() != Some(ours) {
+            if at % 40 == 0 || theirs.as_ref() != Some(ours) {
                 if let Err(said) = apt.check(&at.to_string(), &world.status(ours)) {
                     wrong.push(format!("{roots:?}: apt-get check: {said}"));
                 }
@@ -453,7 +459,17 @@ fn two_hundred_sets_are_solved_as_apt_does() {
                 }
                 let less: Vec<_> = theirs.iter().filter(|(name, version)| ours.get(*name) != Some(*version)).collect();
                 let more: Vec<_> = ours.iter().filter(|(name, version)| theirs.get(*name) != Some(*version)).collect();
-                eprintln!("{roots:?} recommends={recommends}: ours has not {less:?}, ours has {more:?}");
+                let short = |list: &[(&String, &String)]| {
+                    list.iter().take(6).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
+                };
+                eprintln!(
+                    "{} (recommends={recommends}): {} only in apt's: {}; {} only in ours: {}",
+                    roots.join(" "),
+                    less.len(),
+                    short(&less),
+                    more.len(),
+                    short(&more)
+                );
                 Ending::OtherChoice
             }
             (Some(_), None) => {
@@ -487,7 +503,7 @@ fn two_hundred_sets_are_solved_as_apt_does() {
     let wrong: Vec<String> = results.into_iter().flat_map(|(_, wrong)| wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(
-        endings.get(&Ending::Equal).is_some_and(|equal| *equal >= 165),
+        endings.get(&Ending::Equal).is_some_and(|equal| *equal >= 190),
         "fewer equal answers than there were: {endings:?}"
     );
 }
