@@ -10,6 +10,8 @@ mod order;
 mod policy;
 mod pool;
 mod sat;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
