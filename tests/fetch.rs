@@ -56,9 +56,11 @@ impl Scene {
     }
 
     fn fetch_from(&self, places: &[Location]) -> Result<PathBuf, FetchError> {
-        self.http.download(&self.cache, &self.wanted(), places, &|count| {
-            self.advanced.fetch_add(count, Ordering::SeqCst);
-        })
+        self.http
+            .download(&self.cache, &self.wanted(), places, &|count| {
+                self.advanced.fetch_add(count, Ordering::SeqCst);
+            })
+            .map(|fetched| fetched.path)
     }
 
     fn fetch(&self) -> Result<PathBuf, FetchError> {

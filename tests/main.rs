@@ -9,9 +9,23 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
+mod check;
 mod debs;
+mod diff;
+mod effect;
+mod export;
 mod fetch;
+mod fmt;
 mod fragment;
+mod init;
+mod layer;
+mod openpgp;
+mod oracle;
+mod prune;
+mod sample;
+mod scripts;
 mod solver;
+mod store;
 mod support;

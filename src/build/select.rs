@@ -6,6 +6,7 @@ use miette::Diagnostic;
 
 use crate::estate::{Image, ImageKey, Project};
 use crate::name::{ArchName, DistroName, ImageName};
+use crate::spec::did_you_mean;
 
 /// What a person asked for; empty means all.
 #[derive(Debug, Clone, Default)]
@@ -75,12 +76,7 @@ pub fn select<'a>(project: &'a Project, request: &Request) -> Result<Vec<&'a Ima
     if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }
 
-fn not_there(
-    project: &Project,
-    image: &ImageName,
-    request: &Request,
-    here: impl Fn(&ImageKey) -> bool,
-) -> SelectError {
+fn not_there(project: &Project, image: &ImageName, request: &Request, here: impl Fn(&ImageKey) -> bool) -> SelectError {
     let reason = project.unbuildable.iter().find(|(key, _)| key.image == *image && here(key));
     let elsewhere: Vec<String> = project
         .images
@@ -117,12 +113,12 @@ where
     let known: Vec<&T> = known.collect();
     let mut found = BTreeSet::new();
     for name in given {
-        match known.iter().find(|known| known.as_ref().as_ref() == name.as_str()) {
+        match known.iter().find(|known| AsRef::<str>::as_ref(**known) == name.as_str()) {
             Some(known) => {
                 found.insert((*known).clone());
             }
             None => {
-                let help = nearest(name, known.iter().map(|known| (*known).as_ref()));
+                let help = nearest(name, known.iter().map(|known| AsRef::<str>::as_ref(*known)));
                 mistakes.push(SelectError::Unknown { what, name: name.clone(), help });
             }
         }
@@ -133,16 +129,9 @@ where
 /// What to say about a name that is not known.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    let mut near: Vec<(usize, &str)> = known
-        .iter()
-        .map(|known| (strsim::osa_distance(name, known), *known))
-        .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
-        .collect();
-    near.sort_unstable();
-    match near.first() {
-        Some((_, best)) => format!("did you mean `{best}`?"),
-        None if known.is_empty() => "the project has none".to_owned(),
-        None if known.len() > 12 => "`wharf list images` shows what there is".to_owned(),
-        None => format!("there are: {}", known.join(", ")),
-    }
+    did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match known.len() {
+        0 => "the project has none".to_owned(),
+        1..=12 => format!("there are: {}", known.join(", ")),
+        _ => "`wharf list` shows what there is".to_owned(),
+    })
 }

@@ -10,6 +10,8 @@ use crate::estate::Project;
 use crate::spec::Mistakes;
 use crate::ui::{Color, Screen};
 
+mod place;
+
 macro_rules! verbs {
     ($($(#[$doc:meta])* $variant:ident = $module:ident;)*) => {
         $(mod $module;)*
@@ -28,6 +30,8 @@ macro_rules! verbs {
         }
     };
 }
+
+mod sources;
 
 verbs! {
     /// Start a project that builds and explains itself
@@ -153,6 +157,11 @@ impl<E: miette::Diagnostic + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { reports: vec![miette::Report::new(error)], code: 1 }
     }
+}
+
+/// Several errors, a report each.
+pub fn each<E: miette::Diagnostic + Send + Sync + 'static>(errors: Vec<E>) -> Failure {
+    Failure { reports: errors.into_iter().map(miette::Report::new).collect(), code: 1 }
 }
 
 /// Runs the command line and gives the exit code: 0 done, 1 error, 2 changes pending, 3 partly done, 64 usage.

@@ -15,6 +15,7 @@ use crate::path::ImagePath;
 use super::ar::Ar;
 use super::decode::{Bounded, Packing};
 use super::fault::{DebError, Fault};
+use super::script::JUDGED;
 use super::spool::Spool;
 use super::tarball::{RawKind, RawMember, walk};
 use super::{Conffile, Control, PackageInfo};
@@ -41,6 +42,8 @@ pub struct DebFile {
     pub members: Vec<Member>,
     /// The newest mtime of all, seconds since 1970.
     pub newest: i64,
+    /// Where control.tar has no `md5sums`: of each file, as dpkg finds it out at unpacking.
+    pub md5sums: Option<Vec<(ImagePath, String)>>,
 }
 
 /// A member of data.tar.
@@ -132,10 +135,11 @@ fn parts(
     }
 
     info.conffiles = conffiles(control.get("conffiles").map_or(&[][..], Vec::as_slice), &members, &seen, spool)?;
-    if !control.contains_key("md5sums") {
-        control.insert("md5sums".to_owned(), md5sums(&members, &info.conffiles, spool)?);
-    }
-    Ok(DebFile { info, control, members, newest: newest.unwrap_or(control_newest) })
+    let md5sums = match control.contains_key("md5sums") {
+        true => None,
+        false => Some(md5sums(&members, &seen, spool)?),
+    };
+    Ok(DebFile { info, control, members, newest: newest.unwrap_or(control_newest), md5sums })
 }
 
 /// Hashes all that passes.
@@ -266,7 +270,7 @@ fn package_info(members: &mut Members) -> Result<PackageInfo, Fault> {
     let wrong = |why: String| Fault::Control { name: "control".to_owned(), why };
     let bytes = members.remove("control").ok_or_else(|| wrong("is not there".to_owned()))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))?;
-    let control = Control::new(stanza(&text).map_err(wrong)?);
+    let control = Control::parse(&text).map_err(|error| wrong(format!("is no stanza: {error}")))?;
     let field = |name: &str| {
         control.get(name).filter(|value| !value.is_empty()).ok_or_else(|| wrong(format!("has no field `{name}`")))
     };
@@ -281,40 +285,20 @@ fn package_info(members: &mut Members) -> Result<PackageInfo, Fault> {
     let texts = members
         .iter()
         .filter(|(name, _)| *name != "md5sums")
-        .filter_map(|(name, bytes)| Some((name.clone(), std::str::from_utf8(bytes).ok()?.to_owned())))
+        .filter_map(|(name, bytes)| Some((name.clone(), as_text(name, bytes)?)))
         .collect();
     Ok(PackageInfo { name, version, arch, control, members: texts, conffiles: Vec::new() })
 }
 
-/// One stanza of deb822(5).
-fn stanza(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    let mut lines = text.lines().skip_while(|line| line.trim().is_empty());
-    for line in lines.by_ref() {
-        if line.trim().is_empty() {
-            break;
+/// A member as text. A script is always one, were it a program: each byte that is not UTF-8 as the character of its
+/// number, so that nothing that dpkg would run goes unjudged.
+fn as_text(name: &str, bytes: &[u8]) -> Option<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) if JUDGED.iter().any(|kind| kind.as_str() == name) => {
+            Some(bytes.iter().map(|byte| char::from(*byte)).collect())
         }
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.starts_with([' ', '\t']) {
-            let (_, value) = fields.last_mut().ok_or("begins with a continuation line")?;
-            value.push('\n');
-            value.push_str(line.trim_end());
-            continue;
-        }
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("has a line that is no field: `{line}`"))?;
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("has a field called `{}`", name.escape_default()));
-        }
-        if fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            return Err(format!("has the field `{name}` twice"));
-        }
-        fields.push((name.to_owned(), value.trim().to_owned()));
-    }
-    match lines.any(|line| !line.trim().is_empty()) {
-        true => Err("has more than one stanza".to_owned()),
-        false => Ok(fields),
+        Err(_) => None,
     }
 }
 
@@ -458,17 +442,19 @@ fn conffiles(
     Ok(found)
 }
 
-/// The member `md5sums` that dpkg makes at unpacking where a package has none: files, without conffiles.
-fn md5sums(members: &[Member], conffiles: &[Conffile], spool: &Spool) -> Result<Vec<u8>, Fault> {
-    let configuration: BTreeSet<&str> = conffiles.iter().map(|conffile| conffile.path.as_str()).collect();
-    let seen = members.iter().enumerate().map(|(index, member)| (member.path.clone(), index)).collect();
-    let mut text = Vec::new();
-    for member in members.iter().filter(|member| !configuration.contains(member.path.as_str())) {
-        if let Some(md5) = md5_of(member, members, &seen, spool)? {
-            text.extend_from_slice(format!("{md5}  {}\n", member.path.relative()).as_bytes());
+/// Each file, conffiles too, with its MD5.
+fn md5sums(
+    members: &[Member],
+    seen: &BTreeMap<ImagePath, usize>,
+    spool: &Spool,
+) -> Result<Vec<(ImagePath, String)>, Fault> {
+    let mut found = Vec::new();
+    for member in members {
+        if let Some(md5) = md5_of(member, members, seen, spool)? {
+            found.push((member.path.clone(), md5));
         }
     }
-    Ok(text)
+    Ok(found)
 }
 
 /// MD5 of a file, hex; none for what is no file.

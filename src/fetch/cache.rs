@@ -23,7 +23,7 @@ pub enum Area {
 }
 
 impl Area {
-    fn folder(self) -> &'static str {
+    pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Deb => "debs",
             Self::Index => "indexes",
@@ -42,8 +42,8 @@ impl Area {
     help("name another folder with `--cache DIR` or `WHARF_CACHE`, or free space on this one")
 )]
 pub struct CacheError {
-    path: PathBuf,
-    source: io::Error,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
 }
 
 /// A folder that many processes share.

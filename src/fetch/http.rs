@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
@@ -57,6 +57,15 @@ pub struct Wanted<'a> {
     pub digest: Digest,
     /// Its length in bytes; never more is read.
     pub size: u64,
+}
+
+/// A file that is now in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which of the places had it; none where it was in the cache already.
+    pub place: Option<usize>,
 }
 
 /// A client, shared by threads.
@@ -167,11 +176,11 @@ impl Http {
     pub fn read(&self, location: &Location, limit: u64) -> Result<Vec<u8>, FetchError> {
         let mut part = Part::new(Vec::new());
         let bound = Bound { exact: None, limit };
-        self.pull(location, &mut part, bound, &location.to_string(), &PathBuf::new(), &|_| ())?;
+        self.pull(location, &mut part, bound, &location.to_string(), Path::new(""), &|_| ())?;
         Ok(part.file)
     }
 
-    /// Brings a file into the cache from the first of `places` that has it, and gives its path there.
+    /// Brings a file into the cache from the first of `places` that has it, and says where it is.
     ///
     /// Whatever is in the cache is read and verified first, and thrown away where it is not the file. One thread of one
     /// process fetches a digest at a time; the others find it in the cache. `advance` hears of bytes, of each once.
@@ -181,15 +190,15 @@ impl Http {
         wanted: &Wanted<'_>,
         places: &[Location],
         advance: &dyn Fn(u64),
-    ) -> Result<PathBuf, FetchError> {
+    ) -> Result<Fetched, FetchError> {
         if let Some(path) = find_whole(cache, wanted) {
             advance(wanted.size);
-            return Ok(path);
+            return Ok(Fetched { path, place: None });
         }
         let _alone = cache.work_on(wanted.area, &wanted.digest)?;
         if let Some(path) = find_whole(cache, wanted) {
             advance(wanted.size);
-            return Ok(path);
+            return Ok(Fetched { path, place: None });
         }
         let spoilt = cache.path(wanted.area, &wanted.digest);
         match std::fs::remove_file(&spoilt) {
@@ -199,9 +208,9 @@ impl Http {
             _ => {}
         }
         let mut tries = Vec::new();
-        for place in places {
+        for (index, place) in places.iter().enumerate() {
             match self.download_from(cache, wanted, place, advance) {
-                Ok(path) => return Ok(path),
+                Ok(path) => return Ok(Fetched { path, place: Some(index) }),
                 Err(error) if error.is_local() => return Err(error),
                 Err(error) => tries.push(error),
             }
@@ -255,10 +264,10 @@ impl Http {
         part: &mut Part<W>,
         bound: Bound,
         what: &str,
-        folder: &PathBuf,
+        folder: &Path,
         advance: &dyn Fn(u64),
     ) -> Result<(), FetchError> {
-        let write = |source| FetchError::Write { what: what.to_owned(), path: folder.clone(), source };
+        let write = |source| FetchError::Write { what: what.to_owned(), path: folder.to_path_buf(), source };
         let mut failures = 0u32;
         for attempt in 1.. {
             let before = part.size;
@@ -283,7 +292,7 @@ impl Http {
 
     fn attempt_folder<W: Sink>(
         &self,
-        path: &PathBuf,
+        path: &Path,
         part: &mut Part<W>,
         bound: Bound,
         write: &dyn Fn(io::Error) -> FetchError,
@@ -294,7 +303,7 @@ impl Http {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Ended::Final(FetchError::Missing { url: path.display().to_string() })
             }
-            _ => Ended::Final(FetchError::Read { path: path.clone(), source }),
+            _ => Ended::Final(FetchError::Read { path: path.to_path_buf(), source }),
         };
         let mut file = File::open(path).map_err(wrong)?;
         copy(&mut file, part, bound, &path.display(), write, advance)?.map_err(wrong)?;

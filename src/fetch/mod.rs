@@ -4,10 +4,12 @@ mod cache;
 mod error;
 mod http;
 mod location;
+mod prune;
 mod threads;
 
 pub use cache::{Area, Cache, CacheError};
 pub use error::FetchError;
-pub use http::{Http, HttpSettings, Wanted};
+pub use http::{Fetched, Http, HttpSettings, Wanted};
 pub use location::{Location, LocationError};
+pub use prune::CachePruned;
 pub use threads::on_threads;

@@ -12,14 +12,10 @@ pub fn is_excluded(filters: &Filters, path: &str, other: &str, keepable: bool) -
     excluded && !(keepable && filters.rules.iter().any(|(include, glob)| *include && leads_to(path, other, glob)))
 }
 
-/// dpkg compares the part of the inclusion before its first wildcard, up to that part's last slash, with the
+/// dpkg compares the part of the inclusion before its first wildcard, slashes at that part's end left out, with the
 /// beginning of the path, character by character.
 fn leads_to(path: &str, other: &str, glob: &str) -> bool {
-    let fixed = glob.split(['*', '?', '[', '\\']).next().unwrap_or_default();
-    let fixed = match fixed.rsplit_once('/') {
-        Some((before, _)) => before,
-        None => "",
-    };
+    let fixed = glob.split(['*', '?', '[', '\\']).next().unwrap_or_default().trim_end_matches('/');
     path.starts_with(fixed) || other.starts_with(fixed)
 }
 

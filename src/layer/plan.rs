@@ -50,11 +50,8 @@ pub(super) fn plan(deb: &DebFile, filters: &Filters) -> Result<Vec<Planned>, Fau
         match kept.get(&path) {
             None => {}
             // /lib and /usr/lib: what is not plain 0755 root:root is meant.
-            Some((other, EntryKind::Dir)) if kind == EntryKind::Dir => {
-                if is_plain(member) || !is_plain(other) {
-                    continue;
-                }
-            }
+            Some((other, EntryKind::Dir)) if kind == EntryKind::Dir && is_plain(other) => {}
+            Some((_, EntryKind::Dir)) if kind == EntryKind::Dir => continue,
             Some((other, _)) => {
                 return Err(Fault::MergedTwice { first: other.path.to_string(), second: member.path.to_string() });
             }
@@ -72,7 +69,7 @@ pub(super) fn plan(deb: &DebFile, filters: &Filters) -> Result<Vec<Planned>, Fau
         planned.insert(path, (entry, None));
     }
     link_names(&mut planned, &deb.members);
-    for (path, entry, bytes) in info_files(deb) {
+    for (path, entry, bytes) in info_files(deb, filters) {
         if planned.insert(path.clone(), (entry, Some(bytes))).is_some() {
             return Err(Fault::Twice(path.to_string()));
         }
@@ -120,21 +117,33 @@ fn link_names(planned: &mut BTreeMap<ImagePath, Planned>, members: &[Member]) {
     }
 }
 
-/// `/var/lib/dpkg/info/NAME.*`: control members as they are, and the list of all paths as dpkg writes it, those that
-/// filters left out too.
-fn info_files(deb: &DebFile) -> impl Iterator<Item = (ImagePath, Entry, Vec<u8>)> {
+/// `/var/lib/dpkg/info/NAME.*`: control members as they are; the list of all paths as dpkg writes it, those that filters
+/// left out too; and the MD5 of what stays, where the package does not bring that.
+fn info_files(deb: &DebFile, filters: &Filters) -> Vec<(ImagePath, Entry, Vec<u8>)> {
     let mut list = String::new();
-    for member in &deb.members {
+    // dpkg unpacks, and so lists, symbolic links behind all else (lib/dpkg/tarfn.c, tar_extractor).
+    let is_link = |member: &&Member| matches!(member.kind, MemberKind::Symlink(_));
+    let others = deb.members.iter().filter(|member| !is_link(member));
+    for member in others.chain(deb.members.iter().filter(is_link)) {
         match member.path.is_root() {
             true => list.push_str("/."),
             false => list.push_str(member.path.as_str()),
         }
         list.push('\n');
     }
+    let mut files: Vec<(&str, Vec<u8>)> = vec![("list", list.into_bytes())];
+    files.extend(deb.control.iter().map(|(kind, bytes)| (kind.as_str(), bytes.clone())));
+    if let Some(md5sums) = &deb.md5sums {
+        let mut text = String::new();
+        for (path, md5) in md5sums {
+            if !is_excluded(filters, path.as_str(), merged(path).as_str(), false) {
+                text.push_str(&format!("{md5}  {}\n", path.relative()));
+            }
+        }
+        files.push(("md5sums", text.into_bytes()));
+    }
     let name = deb.info.info_name();
-    let list = [("list", list.into_bytes())].into_iter();
-    let members = deb.control.iter().map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
-    list.chain(members).filter_map(move |(kind, bytes)| {
+    let entry = |(kind, bytes): (&str, Vec<u8>)| {
         let path = ImagePath::new(&format!("{INFO}/{name}.{kind}")).ok()?;
         let mode = match kind {
             "preinst" | "postinst" | "prerm" | "postrm" | "config" => 0o755,
@@ -143,7 +152,8 @@ fn info_files(deb: &DebFile) -> impl Iterator<Item = (ImagePath, Entry, Vec<u8>)
         let kind = EntryKind::File { offset: 0, size: bytes.len() as u64 };
         let mtime = deb.newest;
         Some((path.clone(), Entry { path, kind, mode, uid: 0, gid: 0, mtime, capability: None }, bytes))
-    })
+    };
+    files.into_iter().filter_map(entry).collect()
 }
 
 /// A fragment names every directory above its paths, so that no extractor has to make one up.

@@ -68,14 +68,9 @@ pub fn write(
     if parts.iter().any(|part| part.compression() != compression) {
         return Err(LayerError::Compression);
     }
-    let mut end = Vec::new();
-    Packer::new(compression)?.pack(&END, &mut end)?;
+    let end = end(compression)?;
     let key = key(parts, &end);
-    let known = cache
-        .find(Area::Record, &key)
-        .and_then(|path| std::fs::read(path).ok())
-        .and_then(|json| serde_json::from_slice::<Known>(&json).ok());
-    let (digest, size, diff_id) = match known {
+    let (digest, size, diff_id) = match remembered(&key, cache) {
         Some(Known { digest, diff_id }) => {
             let (found, size) = copy(parts, &end, &mut out)?;
             if found != digest {
@@ -94,6 +89,30 @@ pub fn write(
         }
     };
     Ok(LayerFacts { digest, diff_id, size, media_type: media_type(compression) })
+}
+
+/// What [`write`] once found out about a layer of these very parts; none where it did not, or the cache forgot.
+pub fn known(
+    parts: &[Arc<Fragment>],
+    compression: Compression,
+    cache: &Cache,
+) -> Result<Option<LayerFacts>, LayerError> {
+    let end = end(compression)?;
+    let size = parts.iter().map(|part| part.size).sum::<u64>() + end.len() as u64;
+    let known = remembered(&key(parts, &end), cache);
+    Ok(known.map(|Known { digest, diff_id }| LayerFacts { digest, diff_id, size, media_type: media_type(compression) }))
+}
+
+/// The archive's end, packed.
+fn end(compression: Compression) -> io::Result<Vec<u8>> {
+    let mut end = Vec::new();
+    Packer::new(compression)?.pack(&END, &mut end)?;
+    Ok(end)
+}
+
+fn remembered(key: &Digest, cache: &Cache) -> Option<Known> {
+    let json = std::fs::read(cache.find(Area::Record, key)?).ok()?;
+    serde_json::from_slice(&json).ok()
 }
 
 fn key(parts: &[Arc<Fragment>], end: &[u8]) -> Digest {

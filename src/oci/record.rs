@@ -294,13 +294,19 @@ mod tests {
     #[test]
     fn the_configuration_has_these_bytes() {
         let (config, arch) = (config(), x86_64());
-        insta::assert_snapshot!(text(record(&config, &arch).documents().unwrap().config));
+        insta::assert_snapshot!(
+            text(record(&config, &arch).documents().unwrap().config),
+            @r#"{"architecture":"amd64","config":{"Cmd":["apache2ctl","-D","FOREGROUND"],"Entrypoint":["tini","--"],"Env":["LANG=C.UTF-8","PATH=/usr/bin:/bin"],"ExposedPorts":{"5000/tcp":{},"53/udp":{}},"Healthcheck":{"Interval":30000000000,"Retries":3,"StartPeriod":60000000000,"Test":["CMD","healthcheck_curl","http://localhost:5000/v3"],"Timeout":10000000000},"Labels":{"a":"1","b":"2","io.wharf.health":"{\"command\":[\"healthcheck_curl\",\"http://localhost:5000/v3\"],\"interval_ms\":30000,\"retries\":3,\"start_ms\":60000,\"timeout_ms\":10000}"},"StopSignal":"SIGWINCH","User":"keystone","Volumes":{"/var/lib/keystone":{}},"WorkingDir":"/srv"},"created":"2026-11-21T09:15:44Z","history":[{"created":"2026-11-21T09:15:44Z","created_by":"packages of base"},{"created":"2026-11-21T09:15:44Z","created_by":"packages of keystone"}],"os":"linux","rootfs":{"diff_ids":["sha256:cbf36a964ba8c0894fcc9ec491b4d1dd94d221a7dc88308e9c6b892445a8574b","sha256:dc2e496334e72a92e11a3a736c3f3d6ec12f7c9a60403ebc76f093960b6b5042"],"type":"layers"}}"#
+        );
     }
 
     #[test]
     fn the_manifest_has_these_bytes() {
         let (config, arch) = (config(), x86_64());
-        insta::assert_snapshot!(text(record(&config, &arch).documents().unwrap().manifest));
+        insta::assert_snapshot!(
+            text(record(&config, &arch).documents().unwrap().manifest),
+            @r#"{"annotations":{"io.wharf.arch":"x86_64","io.wharf.distro":"debian-trixie","org.opencontainers.image.base.digest":"sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2","org.opencontainers.image.base.name":"base:debian-trixie-x86_64","org.opencontainers.image.created":"2026-11-21T09:15:44Z","org.opencontainers.image.description":"OpenStack identity service","org.opencontainers.image.title":"keystone","org.opencontainers.image.version":"27.0.0"},"config":{"digest":"sha256:61b546ce0c37bfb409b1e0df7d8ea394402a9a4c27f907088fa292cd1d4091bf","mediaType":"application/vnd.oci.image.config.v1+json","size":1018},"layers":[{"digest":"sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2","mediaType":"application/vnd.oci.image.layer.v1.tar+zstd","size":4},{"digest":"sha256:4cc7a4b341d8ce3315ea112ebb01e664bd328e88781db0f4bbc0e3f65e201bf9","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":8}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#
+        );
     }
 
     #[test]
@@ -322,7 +328,10 @@ mod tests {
             ..Descriptor::of(media::MANIFEST, oci.as_bytes())
         };
         let arches = [(arch("x86_64"), manifest("amd64")), (arch("aarch64"), manifest("arm64"))].into();
-        insta::assert_snapshot!(text(index(&arches, &Annotations::default(), 0).unwrap()));
+        insta::assert_snapshot!(
+            text(index(&arches, &Annotations::default(), 0).unwrap()),
+            @r#"{"annotations":{"org.opencontainers.image.created":"1970-01-01T00:00:00Z"},"manifests":[{"annotations":{"io.wharf.arch":"aarch64"},"digest":"sha256:f69162950f235e3cdbbad33f1f912d1a504be90d8a37d002c735d6f3e3882265","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"arm64","os":"linux"},"size":5},{"annotations":{"io.wharf.arch":"x86_64"},"digest":"sha256:5861314d7fccb39c2192173240eab44fa35ca66426201ca2acd0630a6258dd51","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":5}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::{Span, Spanned};
 
-/// A KDL node.
-#[derive(Debug, Clone, PartialEq)]
+/// A KDL node. Compares by what it says, not by where it stands.
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Its name.
     pub name: Spanned<String>,
@@ -17,6 +17,16 @@ pub struct Node {
     pub children: Vec<Node>,
     /// From its name to its last value, without the children.
     pub span: Span,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.mark == other.mark
+            && self.arguments == other.arguments
+            && self.properties == other.properties
+            && self.children == other.children
+    }
 }
 
 /// `name=value`

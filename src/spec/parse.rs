@@ -2,16 +2,16 @@
 
 use kdl::{KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
 
+use super::lex::lex;
 use super::{Mistake, Node, Property, Scalar, SourceId, Span, Spanned, Value};
-
-/// How deep nodes may nest. The KDL parser descends on the stack, so a limit stands before it.
-pub const MAX_DEPTH: usize = 32;
 
 /// Reads a text. Every mistake of its syntax is reported; where it is no KDL there are no nodes.
 pub fn parse(source: SourceId, text: &str) -> (Vec<Node>, Vec<Mistake>) {
     let at = Places { source, text };
-    if let Some(mistake) = too_deep(&at) {
-        return (Vec::new(), vec![mistake]);
+    // The parser descends on the stack: what nests too deep must not reach it.
+    if let Err(error) = lex(text) {
+        let span = at.span(error.start, error.start + error.len);
+        return (Vec::new(), vec![Mistake::new("syntax", span, error.message).label(error.label)]);
     }
     match KdlDocument::parse_v2(text) {
         Err(error) => (Vec::new(), at.syntax_mistakes(&error)),
@@ -52,9 +52,12 @@ impl Places<'_> {
     fn node(&self, node: &KdlNode, top: bool, mistakes: &mut Vec<Mistake>) -> Node {
         let name = self.identifier(node.name());
         let mut end = (name.span.start + name.span.len) as usize;
-        let mark = node.ty().map(|mark| self.identifier(mark));
-        if let Some(mark) = mark.as_ref().filter(|mark| !top || *mark.value != *"replace") {
-            let mistake = Mistake::new("annotation", mark.span, format!("`({})` means nothing here", **mark));
+        let (mark, bad) = match node.ty().map(|mark| self.identifier(mark)) {
+            Some(mark) if top && *mark.value == *"replace" => (Some(mark), None),
+            bad => (None, bad),
+        };
+        if let Some(mark) = bad {
+            let mistake = Mistake::new("annotation", mark.span, format!("`({})` means nothing here", *mark));
             let help = "only `(replace)` in front of a whole spec has a meaning";
             mistakes.push(mistake.label("take this away").help(help));
         }
@@ -106,11 +109,9 @@ impl Places<'_> {
                 span = self.span(start + from, start + text.len());
             }
             let message = diagnostic.message.as_deref().unwrap_or("this is not KDL").trim_end_matches('.');
-            let mut first = message.chars();
-            let message = first.next().map_or(String::new(), |c| c.to_lowercase().chain(first).collect::<String>());
-            let mistake = Mistake::new("syntax", span, message)
+            let mistake = Mistake::new("syntax", span, lower(message))
                 .label(diagnostic.label.clone().unwrap_or_else(|| "here".to_owned()))
-                .help_if(diagnostic.help.clone());
+                .help_if(diagnostic.help.as_deref().map(lower));
             if !mistakes.contains(&mistake) {
                 mistakes.push(mistake);
             }
@@ -122,6 +123,12 @@ impl Places<'_> {
     }
 }
 
+/// With a small first letter, as all our messages are.
+fn lower(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
+}
+
 fn scalar(value: &KdlValue) -> Scalar {
     match value {
         KdlValue::String(text) => Scalar::Text(text.clone()),
@@ -130,90 +137,4 @@ fn scalar(value: &KdlValue) -> Scalar {
         KdlValue::Bool(truth) => Scalar::Bool(*truth),
         KdlValue::Null => Scalar::Null,
     }
-}
-
-/// Looks for nodes or comments that nest too deep, and for strings and comments without an end, outside of which
-/// braces cannot be told apart.
-fn too_deep(at: &Places<'_>) -> Option<Mistake> {
-    let bytes = at.text.as_bytes();
-    let starts = |from: usize, text: &[u8]| bytes.get(from..).is_some_and(|rest| rest.starts_with(text));
-    let open = |start: usize, len: usize, what: &str| {
-        let mistake = Mistake::new("syntax", at.span(start, start + len), format!("this {what} has no end"));
-        Some(mistake.label("begins here"))
-    };
-    let (mut here, mut depth) = (0, 0usize);
-    while let Some(byte) = bytes.get(here) {
-        let start = here;
-        match byte {
-            b'{' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    let message = format!("nodes nest deeper than {MAX_DEPTH}");
-                    return Some(Mistake::new("syntax", at.span(here, here + 1), message).label("one too deep"));
-                }
-            }
-            b'}' => depth = depth.saturating_sub(1),
-            b'/' if starts(here, b"//") => {
-                here += bytes.get(here..)?.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - here);
-                continue;
-            }
-            b'/' if starts(here, b"/*") => {
-                let mut nested = 0usize;
-                loop {
-                    if starts(here, b"/*") {
-                        nested += 1;
-                        here += 2;
-                    } else if starts(here, b"*/") {
-                        nested -= 1;
-                        here += 2;
-                    } else if here >= bytes.len() {
-                        return open(start, 2, "comment");
-                    } else {
-                        here += 1;
-                    }
-                    if nested > MAX_DEPTH {
-                        let message = format!("comments nest deeper than {MAX_DEPTH}");
-                        return Some(Mistake::new("syntax", at.span(start, start + 2), message).label("begins here"));
-                    }
-                    if nested == 0 {
-                        break;
-                    }
-                }
-                continue;
-            }
-            b'#' => {
-                let hashes = bytes.get(here..)?.iter().take_while(|byte| **byte == b'#').count();
-                if starts(here + hashes, b"\"") {
-                    let quotes = if starts(here + hashes, b"\"\"\"") { 3 } else { 1 };
-                    let end = [vec![b'"'; quotes], vec![b'#'; hashes]].concat();
-                    here += hashes + quotes;
-                    while !starts(here, &end) {
-                        if here >= bytes.len() {
-                            return open(start, hashes + quotes, "text");
-                        }
-                        here += 1;
-                    }
-                    here += end.len();
-                } else {
-                    here += hashes;
-                }
-                continue;
-            }
-            b'"' => {
-                let end: &[u8] = if starts(here, b"\"\"\"") { b"\"\"\"" } else { b"\"" };
-                here += end.len();
-                while !starts(here, end) {
-                    if here >= bytes.len() {
-                        return open(start, end.len(), "text");
-                    }
-                    here += if starts(here, b"\\") { 2 } else { 1 };
-                }
-                here += end.len();
-                continue;
-            }
-            _ => {}
-        }
-        here += 1;
-    }
-    None
 }

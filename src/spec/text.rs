@@ -22,10 +22,10 @@ pub fn has_reference(text: &str) -> bool {
 }
 
 /// Replaces every `${name}`. The error is `lookup`'s, or the message for a brace that is never closed.
-pub fn expand(
+pub fn expand<E: From<&'static str>>(
     text: &str,
-    mut lookup: impl FnMut(&Reference<'_>) -> Result<Expansion, String>,
-) -> Result<String, String> {
+    mut lookup: impl FnMut(&Reference<'_>) -> Result<Expansion, E>,
+) -> Result<String, E> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -37,7 +37,7 @@ pub fn expand(
         }
         result.push_str(before);
         let Some((name, after)) = after.split_once('}') else {
-            return Err("`${` is never closed; write `$${` for the two characters themselves".to_owned());
+            return Err("`${` is never closed; write `$${` for the two characters themselves".into());
         };
         match lookup(&Reference { name })? {
             Expansion::Text(value) => result.push_str(&value),

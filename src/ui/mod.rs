@@ -42,6 +42,15 @@ impl Screen {
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
 
+    /// Prints a JSON document on standard output.
+    pub fn document(&self, document: &impl serde::Serialize) {
+        // Only maps with keys that are no texts cannot be written, and no document has one.
+        if let Ok(mut text) = serde_json::to_string_pretty(document) {
+            text.push('\n');
+            self.out(&text);
+        }
+    }
+
     /// Prints a line for a person on standard error, unless quiet.
     pub fn say(&self, line: &str) {
         if !self.quiet {

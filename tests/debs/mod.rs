@@ -86,6 +86,11 @@ impl Deb {
         ])
     }
 
+    /// The same with nothing compressed, for big ones.
+    pub fn plain_bytes(&self) -> Vec<u8> {
+        ar(&[("debian-binary", b"2.0\n"), ("control.tar", &self.control_tar()), ("data.tar", &self.data())])
+    }
+
     pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
         let path = folder.join(name);
         std::fs::write(&path, self.bytes()).unwrap();

@@ -32,6 +32,8 @@ pub struct KeyOptions {
     pub subkey_revoked: bool,
     /// The hash of all self-signatures.
     pub hash: HashAlgorithm,
+    /// The algorithm of both keys.
+    pub algorithm: KeyType,
 }
 
 impl Default for KeyOptions {
@@ -45,6 +47,7 @@ impl Default for KeyOptions {
             revoked: false,
             subkey_revoked: false,
             hash: HashAlgorithm::Sha512,
+            algorithm: KeyType::Ed25519Legacy,
         }
     }
 }
@@ -85,19 +88,13 @@ impl Key {
         let KeyOptions { created, hash, .. } = *options;
         let password = Password::empty();
         let inner = |params| {
-            PubKeyInner::new(
-                KeyVersion::V4,
-                KeyType::Ed25519Legacy.to_alg(),
-                Timestamp::from_secs(created),
-                None,
-                params,
-            )
-            .unwrap()
+            PubKeyInner::new(KeyVersion::V4, options.algorithm.to_alg(), Timestamp::from_secs(created), None, params)
+                .unwrap()
         };
-        let (public, secret) = KeyType::Ed25519Legacy.generate(OsRng).unwrap();
+        let (public, secret) = options.algorithm.generate(OsRng).unwrap();
         let public = PublicKey::from_inner(inner(public)).unwrap();
         let primary = SecretKey::new(public.clone(), secret).unwrap();
-        let (sub_public, sub_secret) = KeyType::Ed25519Legacy.generate(OsRng).unwrap();
+        let (sub_public, sub_secret) = options.algorithm.generate(OsRng).unwrap();
         let sub_public = PublicSubkey::from_inner(inner(sub_public)).unwrap();
         let subkey = SecretSubkey::new(sub_public.clone(), sub_secret).unwrap();
 
@@ -185,8 +182,12 @@ impl Key {
 
     /// A clearsigned text with several signatures.
     pub fn clearsign_with(keys: &[&Self], text: &str, created: u32, hash: HashAlgorithm) -> String {
-        CleartextSignedMessage::new_many(text.strip_suffix('\n').unwrap_or(text), |normalized| {
-            Ok(keys.iter().map(|key| key.sign(SignatureType::Text, normalized.as_bytes(), created, hash)).collect())
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        CleartextSignedMessage::new_many(text, |normalized| {
+            // White space at the ends of lines is not signed (RFC 9580, 7.2); `new_many` leaves that to us.
+            let signed: Vec<&str> = normalized.split("\r\n").map(|line| line.trim_end_matches([' ', '\t'])).collect();
+            let signed = signed.join("\r\n");
+            Ok(keys.iter().map(|key| key.sign(SignatureType::Text, signed.as_bytes(), created, hash)).collect())
         })
         .unwrap()
         .to_armored_string(ArmorOptions::default())

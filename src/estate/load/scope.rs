@@ -8,6 +8,18 @@ use crate::spec::{Expansion, Log, Mistake, Node, Scalar, Span, Value, did_you_me
 /// Names that every image has without a `let`.
 pub(super) const BUILT_IN: [&str; 7] = ["arch", "debian-arch", "distro", "image", "oci-arch", "triplet", "version"];
 
+/// Why a text cannot be expanded.
+struct Unknown {
+    message: String,
+    help: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Unknown {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), help: None }
+    }
+}
+
 /// What names stand for.
 pub(super) struct Scope<'a> {
     /// The image's own `let`s.
@@ -21,13 +33,13 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn lookup(&self, name: &str, at: Span, keep: bool, inside: &mut Vec<String>) -> Result<Expansion, String> {
+    fn lookup(&self, name: &str, at: Span, keep: bool, inside: &mut Vec<String>) -> Result<Expansion, Unknown> {
         if name == "version" {
             return match keep {
                 true => Ok(Expansion::Keep),
                 false => Err("`${version}` is known only when packages are chosen: it may stand in `summary`, \
                               `env` and `label`"
-                    .to_owned()),
+                    .into()),
             };
         }
         if let Some(text) = self.built_in.get(name) {
@@ -38,19 +50,17 @@ impl Scope<'_> {
         let Some(value) = value else {
             let names = self.own.keys().copied().chain(top.into_iter().flatten().map(|(name, _)| name.as_str()));
             let near = did_you_mean(name, names.chain(BUILT_IN));
-            return Err(match near {
-                Some(near) => format!("unknown variable `{name}`: {near}"),
-                None => format!("unknown variable `{name}`"),
-            });
+            let near = near.unwrap_or_else(|| format!("write `$${{{name}}}` where the text itself is meant"));
+            return Err(Unknown { message: format!("unknown variable `{name}`"), help: Some(near) });
         };
         let text = match &value.scalar {
             Scalar::Text(text) => text.clone(),
             Scalar::Integer(number) => number.to_string(),
-            other => return Err(format!("`{name}` is {}, not a text", other.kind())),
+            other => return Err(format!("`{name}` is {}, not a text", other.kind()).into()),
         };
         if inside.iter().any(|other| other == name) {
             inside.push(name.to_owned());
-            return Err(format!("`{name}` is made of itself: {}", inside.join(" → ")));
+            return Err(format!("`{name}` is made of itself: {}", inside.join(" → ")).into());
         }
         inside.push(name.to_owned());
         let text = expand(&text, |reference| self.lookup(reference.name, value.span, keep, inside))?;
@@ -73,11 +83,7 @@ impl Scope<'_> {
             {
                 match expand(text, |reference| self.lookup(reference.name, at, keep, &mut Vec::new())) {
                     Ok(expanded) => *text = expanded,
-                    Err(message) => {
-                        let (message, help) = match message.split_once(": did you mean") {
-                            Some((message, near)) => (message.to_owned(), Some(format!("did you mean{near}"))),
-                            None => (message, None),
-                        };
+                    Err(Unknown { message, help }) => {
                         log.push(Mistake::new("variable", at, message).label("in this text").help_if(help));
                     }
                 }

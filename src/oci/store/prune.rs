@@ -29,9 +29,9 @@ impl Pruned {
 }
 
 impl Store {
-    /// Drops the refs that `keep` does not want, then every blob that no entry of the index reaches. Waits, after
-    /// calling `waiting`, until nobody else uses the store. A store that is not whole is left alone.
-    pub fn prune(root: &Path, keep: &dyn Fn(&Ref) -> bool, dry_run: bool, waiting: &dyn Fn()) -> Result<Pruned> {
+    /// Takes the refs `drop` out, then every blob that no entry of the index reaches. Waits, after calling `waiting`,
+    /// until nobody else uses the store. A store that is not whole is left alone.
+    pub fn prune(root: &Path, drop: &[Ref], dry_run: bool, waiting: &dyn Fn()) -> Result<Pruned> {
         let mut store = Self { root: root.to_owned(), _lock: None };
         if !store.is_layout()? {
             return Err(StoreError::Absent(root.to_owned()));
@@ -40,11 +40,17 @@ impl Store {
         fs::create_dir_all(&scratch).map_err(StoreError::at(&scratch))?;
         store._lock = Some(lock::exclusive(&root.join(".wharf/lock"), waiting)?);
         let _index = store.lock_index()?;
+        let refs = store.refs()?;
+        let mut dropped = BTreeSet::new();
+        for name in drop {
+            store.resolve(name.as_str())?;
+            dropped.insert(if refs.contains_key(name) { name.clone() } else { name.clone().with_tag() });
+        }
         let before = store.index()?;
         let mut after = before.clone();
         let mut pruned = Pruned::default();
         after.manifests.retain(|entry| match ref_of(entry) {
-            Some(name) if !keep(&name) => {
+            Some(name) if dropped.contains(&name) => {
                 pruned.refs.push(name);
                 false
             }
@@ -103,7 +109,7 @@ mod tests {
         let gone = Descriptor::of(media::MANIFEST, b"gone");
         store.tag(&[(Ref::new("a:1").unwrap(), gone)]).unwrap();
         drop(store);
-        let pruned = Store::prune(folder.path(), &|_| true, false, &|| {});
+        let pruned = Store::prune(folder.path(), &[], false, &|| {});
         assert!(matches!(pruned, Err(StoreError::Missing { .. })), "{pruned:?}");
         assert!(Store::open(folder.path()).unwrap().has(&loose.digest));
     }
@@ -116,10 +122,10 @@ mod tests {
         drop(store);
         fs::write(folder.path().join(".wharf/scratch/.tmp1"), b"half").unwrap();
         for (dry_run, left) in [(true, true), (false, false)] {
-            let pruned = Store::prune(folder.path(), &|_| true, dry_run, &|| {}).unwrap();
+            let pruned = Store::prune(folder.path(), &[], dry_run, &|| {}).unwrap();
             assert_eq!((pruned.blobs.len(), pruned.scratch.len(), pruned.bytes()), (1, 1, 9));
             assert_eq!(Store::open(folder.path()).unwrap().has(&loose.digest), left);
         }
-        assert_eq!(Store::prune(folder.path(), &|_| true, false, &|| {}).unwrap(), Pruned::default());
+        assert_eq!(Store::prune(folder.path(), &[], false, &|| {}).unwrap(), Pruned::default());
     }
 }

@@ -1,0 +1,8 @@
+//! Effects, through their one door: `effect::run` over a tree.
+
+mod accounts;
+mod oracle;
+mod packages;
+mod recorded;
+mod stories;
+mod world;
