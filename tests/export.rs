@@ -172,7 +172,6 @@ fn layers_that_reach_out_of_the_image_are_refused() {
         store.tag(&[(named("x:latest"), image)]).unwrap();
         drop(store);
         let (_, error) = export(1, folder.path(), "x", "tar", "root.tar", &[]);
-        let error = error.split_whitespace().collect::<Vec<_>>().join(" ").replace(" | ", " ").replace("│ ", "");
         assert!(error.contains(why), "{error}");
     }
 }
@@ -276,4 +275,71 @@ fn an_image_without_a_name_cannot_go_into_a_layout() {
     let (_, error) = export(1, folder.path(), &digest, "oci", "layout", &[]);
     assert!(error.contains("would have no name"), "{error}");
     export(0, folder.path(), &digest, "oci", "layout:named:1", &[]);
+}
+
+/// Everything that a tree says: path, then type, mode, owner, time, names, and content, target or capability.
+fn tree(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let data = fs::symlink_metadata(&path).unwrap();
+        let content = if data.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            String::new()
+        } else if data.is_symlink() {
+            fs::read_link(&path).unwrap().display().to_string()
+        } else if data.is_file() {
+            fs::read_to_string(&path).unwrap()
+        } else {
+            "special".to_owned()
+        };
+        let mut value = [0; 64];
+        let capability = rustix::fs::lgetxattr(&path, "security.capability", &mut value).unwrap_or(0);
+        let names = if data.is_dir() { 0 } else { data.nlink() };
+        let facts = format!(
+            "{:o} {}:{} {} {names} {content:?} {:?}",
+            data.mode(),
+            data.uid(),
+            data.gid(),
+            data.mtime(),
+            &value[..capability]
+        );
+        found.insert(path.strip_prefix(root).unwrap().display().to_string(), facts);
+    }
+    found
+}
+
+#[test]
+fn the_root_file_system_is_the_one_that_umoci_unpacks() {
+    if !is_root() || !has("umoci") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    sample::hello_of(&store, Compression::Gzip);
+    drop(store);
+    export(0, folder.path(), "hello", "rootfs", "root", &["--arch", "x86_64"]);
+    let image = format!("{}:hello:debian-trixie-x86_64", folder.path().join("store").display());
+    let bundle = folder.path().join("bundle").display().to_string();
+    stdout("umoci", &["raw", "unpack", "--image", &image, &bundle]);
+    let (ours, theirs) = (tree(&folder.path().join("root")), tree(&folder.path().join("bundle")));
+    assert_eq!(ours, theirs);
+    assert!(ours.len() > 10);
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_no_file() {
+    let folder = folder();
+    let (store, to) = (folder.path().join("store"), folder.path().join("root.tar"));
+    // A limit on the size of files is the full disk that a test can have; the signal must not kill first.
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$@\"";
+    let wharf = env!("CARGO_BIN_EXE_wharf");
+    let (store, target) = (store.display().to_string(), format!("tar:{}", to.display()));
+    let arguments =
+        ["-c", script, "sh", wharf, "export", "hello", "--arch", "x86_64", "--store", &store, "--to", &target];
+    let output = crate::oracle::run("sh", &arguments);
+    let error = crate::oracle::joined(&String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot be written: File too large"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the store is left");
 }

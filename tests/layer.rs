@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-use wharf::layer::{Built, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
+use wharf::layer::{Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -38,7 +38,7 @@ fn merged(levels: &[(&[&Deb], &[Diversion])]) -> Result<String, String> {
     let levels: Vec<Level<'_>> =
         made.iter().zip(levels).map(|(fragments, (_, diversions))| Level { fragments, diversions }).collect();
     let merged = merge(&levels).map_err(|error| error.to_string())?;
-    let Built { tree, levels: fragments } = merged.build(&bench.fragments).unwrap();
+    let (tree, fragments) = merged.build(&bench.fragments).unwrap();
     check_layers(&bench, &tree, &fragments);
     Ok(show(&tree))
 }
@@ -81,7 +81,7 @@ fn stacked(bench: &Bench, layers: &[Vec<Arc<Fragment>>]) -> BTreeMap<String, (u8
 /// The layers and their difference to the tree are the tree.
 fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
     let top = difference(levels, tree).unwrap();
-    let top = bench.fragments.pack(None, top.iter()).unwrap();
+    let top = bench.fragments.pack(None, top.iter(), Directories::Written).unwrap();
     let layers = [levels, &[vec![top]]].concat();
     let expected: BTreeMap<String, (u8, u32, String, Digest)> = tree
         .iter()
@@ -250,8 +250,8 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
 
 fn diversion(package: &str) -> Vec<Diversion> {
     vec![Diversion {
-        path: path("/sbin/tool"),
-        to: path("/sbin/tool.real"),
+        path: path("/usr/sbin/tool"),
+        to: path("/usr/sbin/tool.real"),
         package: Some(PackageName::new(package).unwrap()),
     }]
 }
@@ -304,7 +304,7 @@ fn the_top_layer_says_only_what_the_others_do_not() {
         .file("./f/g", "g");
     let fragments = [bench.make(&deb).unwrap()];
     let merged = [Level { fragments: &fragments, diversions: NONE }];
-    let Built { mut tree, levels } = merge(&merged).unwrap().build(&bench.fragments).unwrap();
+    let (mut tree, levels) = merge(&merged).unwrap().build(&bench.fragments).unwrap();
     assert!(difference(&levels, &tree).unwrap().is_empty());
     // Touched, and the same as before.
     tree.get_mut(&path("/f/g")).unwrap();
@@ -340,7 +340,7 @@ fn a_childs_packages_do_not_change_what_its_parents_layer_holds() {
     assert!(merge(&alone).unwrap().changes.is_empty());
     let merged = merge(&both).unwrap();
     assert!(merged.changes.is_empty(), "{:?}", merged.changes);
-    let fragments = merged.build(&bench.fragments).unwrap().levels;
+    let fragments = merged.build(&bench.fragments).unwrap().1;
     assert!(Arc::ptr_eq(&fragments[0][0], &base[0]));
 }
 
@@ -494,7 +494,7 @@ fn nodes_are_packed_with_the_directories_above_them() {
     let nodes = nodes.iter().map(|(path, node)| (path, *node)).chain([(&gone.0, &gone.1)]);
     let key = Digest::of(b"key");
     assert!(bench.fragments.packed(&key).is_none());
-    let packed = bench.fragments.pack(Some(&key), nodes.clone()).unwrap();
+    let packed = bench.fragments.pack(Some(&key), nodes.clone(), Directories::Written).unwrap();
     insta::assert_snapshot!(listing(&packed), @r#"
     / 0755 0:0 0 d
     /etc 0750 0:0 0 d
@@ -504,6 +504,6 @@ fn nodes_are_packed_with_the_directories_above_them() {
     assert_eq!(packed.newest, 9);
     assert_eq!(packed.get(&path("/etc/ping")).unwrap().capability.as_deref(), Some(&[1, 0, 0, 2][..]));
     assert!(Arc::ptr_eq(&packed, &bench.fragments.packed(&key).unwrap()));
-    assert_eq!(bench.fragments.pack(None, nodes).unwrap().digest, packed.digest);
+    assert_eq!(bench.fragments.pack(None, nodes, Directories::Written).unwrap().digest, packed.digest);
     assert_eq!(untar(&bench, &[packed]).len() % 512, 0);
 }

@@ -9,6 +9,7 @@
     clippy::print_stderr
 )]
 
+mod archive;
 mod archive_support;
 mod debs;
 mod diff;
@@ -21,5 +22,7 @@ mod openpgp;
 mod oracle;
 mod prune;
 mod sample;
+mod scripts;
+mod solver;
 mod store;
 mod support;

@@ -75,7 +75,7 @@ fn keys_that_may_not_sign_do_not_count() {
     assert_eq!(reason(KeyOptions { algorithm: KeyType::Rsa(1024), ..Default::default() }, NOW), Reason::WeakKey);
     assert_eq!(reason(KeyOptions { revoked: true, ..Default::default() }, NOW), Reason::Revoked);
     assert_eq!(reason(KeyOptions { subkey_revoked: true, ..Default::default() }, NOW), Reason::Revoked);
-    assert_eq!(reason(KeyOptions { created: MADE + 7, ..Default::default() }, NOW), Reason::WrongTime);
+    assert_eq!(reason(KeyOptions { created: MADE + 7, ..Default::default() }, NOW), Reason::BeforeKey);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn expiry_is_judged_now_or_when_the_text_was_signed() {
 fn a_signature_from_the_future_or_of_a_weak_hash_does_not_count() {
     let key = Key::default();
     let future = keyring(&key).clearsigned(key.clearsign(TEXT, MADE).as_bytes(), At::Now(i64::from(MADE) - 3600));
-    assert!(matches!(future, Err(SignatureError::Rejected(all)) if all[0].reason == Reason::WrongTime));
+    assert!(matches!(future, Err(SignatureError::Rejected(all)) if all[0].reason == Reason::FromFuture));
     // Ed25519 takes no weak hash in the first place.
     let key = Key::new(&KeyOptions { algorithm: KeyType::Rsa(2048), ..Default::default() });
     let weak = Key::clearsign_with(&[&key], TEXT, MADE, HashAlgorithm::Sha1);

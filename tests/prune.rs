@@ -72,3 +72,27 @@ fn the_cache_alone_is_pruned_where_it_is_named() {
     assert_eq!(said, "cache: freed 5 B in 1 files, 0 B stay\n");
     wharf_ends(64, &["prune", &cache, "--keep", "much"]);
 }
+
+#[test]
+fn a_store_in_use_is_waited_for() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wharf"))
+        .args(["prune", &format!("--store={}", folder.path().display())])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "waiting until nobody else uses the store\n");
+    // What a build has put there but not yet named must not go.
+    let blob = store.put_bytes("text/plain", b"not yet named").unwrap();
+    assert!(store.has(&blob.digest) && child.try_wait().unwrap().is_none());
+    drop(store);
+    assert!(child.wait().unwrap().success());
+    assert!(!Store::open(folder.path()).unwrap().has(&blob.digest));
+}

@@ -1,5 +1,20 @@
 //! Which images, in which order: the orchestrator of lock and build.
 
+mod bytecode;
+mod error;
+mod image;
+mod inputs;
+mod lock;
+mod locking;
 mod select;
+mod store;
+mod workshop;
 
+pub use bytecode::{BytecodeError, Compilers};
+pub use error::BuildError;
+pub use image::{Built, build, key};
+pub use lock::{Stale, Upgrade, stale, with_ancestors};
+pub use locking::{Locked, Wish, lock};
 pub use select::{Request, SelectError, select};
+pub use store::{Outcome, build_all};
+pub use workshop::Workshop;

@@ -1,13 +1,149 @@
-//! `wharf build`.
+//! `wharf build`: images into the store.
 
-use super::{Exit, Failure, Global};
-use crate::ui::Screen;
+use serde::Serialize;
 
-/// Arguments.
+use super::sources::{Images, Sources, StoreOption, failure, read_lock, write_lock};
+use super::{Exit, Failure, Global, each, load_project, lock};
+use crate::build::{self, Wish};
+use crate::digest::Digest;
+use crate::name::{ArchName, DistroName, ImageName};
+use crate::oci::{Ref, Store};
+use crate::ui::{Screen, size};
+
+/// Arguments of `wharf build`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "Examples:\n  wharf build\n  wharf build memcached keystone --arch x86_64,ppc64le\n  wharf build --locked --strict --offline\n\n\
+                        Makes a missing lock, refuses a stale one. Prints image, distro, arch and digest, one a line.\n\
+                        Exit codes: 0 all built, 1 none, 3 some.")]
+pub struct Arguments {
+    #[command(flatten)]
+    images: Images,
+    #[command(flatten)]
+    sources: Sources,
+    #[command(flatten)]
+    store: StoreOption,
+    /// Refuse a missing lock too
+    #[arg(long)]
+    locked: bool,
+    /// Refuse maintainer scripts that changed since they were judged
+    #[arg(long)]
+    strict: bool,
+}
 
-/// Runs the verb.
-pub fn run(_arguments: Arguments, _global: &Global, _screen: &Screen) -> Result<Exit, Failure> {
-    Ok(Exit::Done)
+/// What `wharf --json build` prints (docs/json.md).
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u32,
+    images: Vec<Line<'a>>,
+    indexes: Vec<IndexLine<'a>>,
+    failed: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    image: &'a ImageName,
+    distro: &'a DistroName,
+    arch: &'a ArchName,
+    r#ref: Ref,
+    digest: Digest,
+    size: u64,
+    layers: Vec<Digest>,
+}
+
+#[derive(Debug, Serialize)]
+struct IndexLine<'a> {
+    image: &'a ImageName,
+    distro: &'a DistroName,
+    r#ref: Ref,
+    digest: Digest,
+}
+
+/// Builds.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let project = load_project(global)?;
+    let images = build::select(&project, &arguments.images.request()).map_err(each)?;
+    let tools = arguments.sources.open()?;
+    let old = read_lock(&project)?;
+    let stale = match &old {
+        Some(lock) => build::stale(&project, lock, build::with_ancestors(&project, &images)),
+        None => Vec::new(),
+    };
+    // An image that was never locked is a missing lock; one that was locked for other specs is a stale one.
+    let outdated: Vec<_> = stale.iter().filter(|stale| stale.is_outdated()).collect();
+    if let Some(first) = outdated.first() {
+        let build::Stale { image, distro, arch, why } = first;
+        let more = outdated.len() - 1;
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        let message = format!("wharf.lock is stale: `{image}` for {distro} on {arch}: {why}{more}");
+        return Err(Failure::with_help(message, "`wharf lock` brings it up to date; `git diff wharf.lock` then shows what moved"));
+    }
+    let lock = match old {
+        Some(lock) if stale.is_empty() => lock,
+        _ if arguments.locked => {
+            let what = stale.first().map_or("there is no wharf.lock".to_owned(), |stale| format!("`{}` is not in wharf.lock", stale.image));
+            return Err(Failure::with_help(what, "`wharf lock` makes it; `--locked` builds only what is locked"));
+        }
+        old => {
+            let wish = Wish::default();
+            let locked = match lock::bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
+                Ok(locked) => locked.lock,
+                Err(errors) => return Err(failure(project, errors)),
+            };
+            write_lock(&project, &locked)?;
+            locked
+        }
+    };
+    let store = Store::open(&arguments.store.folder(global))?;
+    let progress = screen.progress();
+    let fragments = tools.fragments(lock.compression);
+    let workshop = tools.workshop(&project, &lock, &fragments, &progress);
+    let outcome = build::build_all(&workshop, &store, &images, arguments.strict)?;
+    report(&outcome, global, screen)?;
+    let any = !outcome.built.is_empty();
+    if outcome.wrong.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let mut failed = failure(project, outcome.wrong);
+    failed.code = if any { 3 } else { 1 };
+    Err(failed)
+}
+
+fn report(outcome: &build::Outcome, global: &Global, screen: &Screen) -> Result<(), Failure> {
+    if global.json {
+        let images = outcome.built.iter().map(|built| Line {
+            image: &built.key.image,
+            distro: &built.key.distro,
+            arch: &built.key.arch,
+            r#ref: Ref::manifest(&built.key.image, &built.key.distro, &built.key.arch),
+            digest: built.manifest.digest,
+            size: built.layers.iter().map(|layer| layer.size).sum(),
+            layers: built.layers.iter().map(|layer| layer.digest).collect(),
+        });
+        let indexes = outcome.indexes.iter().map(|((image, distro), digest)| IndexLine {
+            image,
+            distro,
+            r#ref: Ref::index(image, distro),
+            digest: *digest,
+        });
+        let document = Document {
+            version: 1,
+            images: images.collect(),
+            indexes: indexes.collect(),
+            failed: outcome.wrong.iter().map(ToString::to_string).collect(),
+        };
+        screen.document(&document);
+        return Ok(());
+    }
+    for built in &outcome.built {
+        let build::Built { key, manifest, layers, .. } = built;
+        let bytes: u64 = layers.iter().map(|layer| layer.size).sum();
+        screen.out(&format!(
+            "{} {} {} {} {}\n",
+            key.image, key.distro, key.arch, manifest.digest, size(bytes).replace(' ', "")
+        ));
+    }
+    for ((image, distro), digest) in &outcome.indexes {
+        screen.out(&format!("{image} {distro} index {digest}\n"));
+    }
+    Ok(())
 }

@@ -1,13 +1,194 @@
-//! `wharf lock`.
+//! `wharf lock`: chooses packages and writes `wharf.lock`.
 
-use super::{Exit, Failure, Global};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::sources::{Images, Sources, Tools, failure, host_arch, read_lock, write_lock};
+use super::{Exit, Failure, Global, each, load_project};
+use crate::build::{self, Stale, Upgrade, Wish};
+use crate::deb::script::ChangedScript;
+use crate::estate::{Image, Project};
+use crate::lock::{Lock, LockDiff};
+use crate::name::{DistroName, PackageName};
 use crate::ui::Screen;
 
-/// Arguments.
+/// Arguments of `wharf lock`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "Examples:\n  wharf lock\n  wharf lock keystone --arch x86_64\n  wharf lock --upgrade=openssl,libssl3t64\n  wharf lock --check\n\n\
+                        Exit codes: 0 up to date or written, 1 error, 2 stale (--check).")]
+pub struct Arguments {
+    #[command(flatten)]
+    images: Images,
+    #[command(flatten)]
+    sources: Sources,
+    /// Move these packages to the newest versions that the pins allow; all of them where none is named
+    #[arg(long, value_name = "PACKAGE", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    upgrade: Option<Vec<PackageName>>,
+    /// Take the changed scripts of these packages as judged: somebody looked at them
+    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    accept: Vec<PackageName>,
+    /// Only say whether the lock is up to date; needs no network
+    #[arg(long, conflicts_with_all = ["upgrade", "accept"])]
+    check: bool,
+    /// Write the lock for the byte format of this wharf, whatever format it has now
+    #[arg(long)]
+    format: bool,
+}
 
-/// Runs the verb.
-pub fn run(_arguments: Arguments, _global: &Global, _screen: &Screen) -> Result<Exit, Failure> {
+/// What `wharf --json lock` prints (docs/json.md).
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u32,
+    written: bool,
+    stale: &'a [Stale],
+    changes: &'a LockDiff,
+    changed_scripts: Vec<Script<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Script<'a> {
+    distro: &'a DistroName,
+    package: &'a PackageName,
+    script: &'static str,
+    version: &'a str,
+    accepted: bool,
+}
+
+/// Makes the lock, or checks it.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let project = load_project(global)?;
+    let request = arguments.images.request();
+    let old = match read_lock(&project) {
+        Err(_) if arguments.format => None,
+        old => old?,
+    };
+    if arguments.check {
+        return check(&project, old.as_ref(), &request, global, screen);
+    }
+    let images = build::select(&project, &request).map_err(each)?;
+    let wish = Wish {
+        upgrade: match arguments.upgrade {
+            None => Upgrade::Nothing,
+            Some(packages) if packages.is_empty() => Upgrade::Everything,
+            Some(packages) => Upgrade::Packages(packages.into_iter().collect()),
+        },
+        accept: arguments.accept.into_iter().collect(),
+        all: request.images.is_empty() && request.distros.is_empty() && request.arches.is_empty(),
+    };
+    let tools = arguments.sources.open()?;
+    let locked = match bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
+        Ok(locked) => locked,
+        Err(errors) => return Err(failure(project, errors)),
+    };
+    let written = write_lock(&project, &locked.lock)?;
+    let nothing = Lock::new(project.compression);
+    let changes = crate::lock::diff(old.as_ref().unwrap_or(&nothing), &locked.lock);
+    if global.json {
+        let changed_scripts = locked
+            .changed
+            .iter()
+            .map(|(distro, script)| Script {
+                distro,
+                package: &script.package,
+                script: script.kind.as_str(),
+                version: &script.version,
+                accepted: is_accepted(&locked.lock, distro, script),
+            })
+            .collect();
+        let document =
+            Document { version: 1, written, stale: &locked.stale, changes: &changes, changed_scripts };
+        screen.document(&document);
+    }
+    for (distro, script) in &locked.changed {
+        if !is_accepted(&locked.lock, distro, script) {
+            screen.say(&changed(distro, script));
+        }
+    }
+    screen.say(&summary(&locked.lock, written, &changes));
     Ok(Exit::Done)
+}
+
+/// Locks with progress on the screen.
+pub(super) fn bring_up(
+    project: &Project,
+    old: Option<&Lock>,
+    images: &[&Image],
+    wish: &Wish,
+    tools: &Tools,
+    screen: &Screen,
+) -> Result<build::Locked, Vec<build::BuildError>> {
+    for problem in tools.problems() {
+        screen.say(&format!("this machine's apt sources: {problem}"));
+    }
+    let progress = screen.progress();
+    let fragments = tools.fragments(project.compression);
+    build::lock(project, old, images, wish, tools.access(&progress), &fragments, host_arch(project))
+}
+
+fn check(
+    project: &Project,
+    lock: Option<&Lock>,
+    request: &build::Request,
+    global: &Global,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let images = build::select(project, request).map_err(each)?;
+    let nothing = Lock::new(project.compression);
+    let lock = lock.unwrap_or(&nothing);
+    let mut stale = build::stale(project, lock, build::with_ancestors(project, &images));
+    stale.sort_by(|a, b| (&a.image, &a.distro, &a.arch).cmp(&(&b.image, &b.distro, &b.arch)));
+    let imports: Vec<&String> =
+        project.imports.iter().filter(|(name, digest)| lock.imports.get(*name) != Some(digest)).map(|(name, _)| name).collect();
+    if global.json {
+        let changes = LockDiff::default();
+        let document =
+            Document { version: 1, written: false, stale: &stale, changes: &changes, changed_scripts: Vec::new() };
+        screen.document(&document);
+    }
+    for Stale { image, distro, arch, why } in &stale {
+        screen.say(&format!("`{image}` for {distro} on {arch}: {why}"));
+    }
+    for import in &imports {
+        screen.say(&format!("import \"{import}\" is not the one that was locked"));
+    }
+    if stale.is_empty() && imports.is_empty() {
+        screen.say("wharf.lock is up to date");
+        return Ok(Exit::Done);
+    }
+    screen.say("wharf.lock is stale: `wharf lock` brings it up to date");
+    Ok(Exit::Pending)
+}
+
+fn is_accepted(lock: &Lock, distro: &DistroName, script: &ChangedScript) -> bool {
+    let key = crate::lock::ScriptKey { distro: distro.clone(), package: script.package.clone(), kind: script.kind };
+    lock.scripts.get(&key).is_some_and(|known| known.accepted)
+}
+
+fn changed(distro: &DistroName, script: &ChangedScript) -> String {
+    let ChangedScript { package, version, kind, rest, .. } = script;
+    let mut text = format!(
+        "{distro}: the {} of `{package}` {version} is not the one that was judged; the old judgement holds. What it says now:",
+        kind.as_str()
+    );
+    for line in rest.text.lines() {
+        let _ = write!(text, "\n  | {line}");
+    }
+    let _ = write!(text, "\n  judge it anew with rest=\"{}\", or: wharf lock --accept {package}", rest.digest);
+    text
+}
+
+fn summary(lock: &Lock, written: bool, changes: &LockDiff) -> String {
+    if !written {
+        return "wharf.lock is up to date".to_owned();
+    }
+    let packages: BTreeSet<_> = lock
+        .targets
+        .values()
+        .flat_map(|target| target.packages.values().chain(target.own.values().flat_map(|own| own.values())))
+        .map(|package| package.sha256)
+        .collect();
+    let moved: usize = changes.targets.iter().map(|target| target.packages.len()).sum();
+    format!("wrote wharf.lock: {} packages, {moved} lines changed", packages.len())
 }

@@ -4,14 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Failure, Global};
 
-/// The nearest folder that holds specs/, from where wharf stands upwards; where it stands if there is none.
+/// The project's folder, from where wharf stands upwards; where it stands if there is none.
 fn project(global: &Global) -> PathBuf {
-    if let Some(folder) = &global.directory {
-        return folder.clone();
-    }
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let project = here.ancestors().find(|folder| folder.join("specs").is_dir()).map(Path::to_owned);
-    project.unwrap_or(here)
+    let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    crate::estate::find_root(&start).unwrap_or(start)
 }
 
 /// `--store`, else `.wharf/store` in the project.

@@ -1,16 +1,23 @@
 //! Options that several verbs share: which images, where the cache and the store are, where packages come from.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
 
-use super::Failure;
-use crate::build::Request;
-use crate::estate::{Arch, Project};
-use crate::fetch::{Cache, Http, HttpSettings};
+use super::{Failure, Global, place};
+use crate::build::{BuildError, Compilers, Request, Workshop};
+use crate::deb::AptSources;
+use crate::deb::archive::{Access, Served, Settings};
+use crate::estate::{Arch, Compression, Project};
+use crate::fetch::{Cache, Http, HttpSettings, Location};
+use crate::layer::Fragments;
+use crate::lock::Lock;
 use crate::name::ArchName;
+use crate::progress::Progress;
+use crate::spec::Mistakes;
 
 /// Which images.
 #[derive(Debug, Clone, Args)]
@@ -36,109 +43,143 @@ impl Images {
 /// Where the cache is and where packages come from.
 #[derive(Debug, Clone, Args)]
 pub struct Sources {
-    /// The cache's folder [default: wharf in the user's cache folder]
-    #[arg(long = "cache", value_name = "DIR", env = "WHARF_CACHE", hide_env_values = true)]
+    /// The cache's folder; `WHARF_CACHE`, else the user's cache folder, unless told
+    #[arg(long = "cache", value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Fetch an archive from here first; may be given for each archive
+    /// Fetch an archive from here first: `debian=http://mirror.example/debian`; may be given for each archive
     #[arg(long = "mirror", value_name = "ARCHIVE=URL")]
     mirrors: Vec<String>,
+    /// Do not look at this machine's apt sources for a place to fetch from
+    #[arg(long)]
+    no_apt_sources: bool,
     /// Use only what the cache and folders hold
     #[arg(long)]
     offline: bool,
-    /// How many threads work at once [default: the machine's]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many threads work at once; as many as the machine has cores unless told
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
 }
 
-impl Sources {
-    /// The cache, opened.
-    pub fn cache(&self) -> Result<Cache, Failure> {
-        let folder = match &self.cache {
-            Some(folder) => folder.clone(),
-            None => base()?.cache_dir().join("wharf"),
-        };
-        Ok(Cache::open(&folder)?)
-    }
+/// What it takes to lock and build, opened.
+pub struct Tools {
+    cache: Arc<Cache>,
+    http: Http,
+    settings: Settings,
+    served: Served,
+    threads: usize,
+}
 
-    /// The HTTP client.
-    pub fn http(&self) -> Http {
-        Http::new(HttpSettings { offline: self.offline, ..HttpSettings::default() })
+impl Sources {
+    /// Opens the cache and reads where packages come from.
+    pub fn open(&self) -> Result<Tools, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = self.jobs.map_or(cores, usize::from);
+        if self.jobs.is_some() {
+            // Only the first call counts; a verb makes one.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        }
+        let host = if self.no_apt_sources { AptSources::default() } else { AptSources::read(Path::new("/etc/apt")) };
+        Ok(Tools {
+            cache: Arc::new(Cache::open(&place::cache(self.cache.as_deref())?)?),
+            http: Http::new(HttpSettings {
+                offline: self.offline,
+                environment_proxies: true,
+                ..HttpSettings::default()
+            }),
+            settings: Settings { mirrors: self.mirrors()?, host, now: jiff::Timestamp::now().as_second(), threads: 8 },
+            served: Served::default(),
+            threads,
+        })
     }
 
     /// Addresses by archive: those of `--mirror`, else those of the user's `mirrors` file.
-    pub fn mirrors(&self) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-        let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for text in &self.mirrors {
-            let Some((archive, url)) =
-                text.split_once('=').filter(|(archive, url)| !archive.is_empty() && !url.is_empty())
-            else {
-                let message = format!("`--mirror {text}` names no archive and address");
-                return Err(Failure::with_help(message, "write it as `--mirror debian=http://mirror.example/debian`"));
+    fn mirrors(&self) -> Result<BTreeMap<String, Location>, Failure> {
+        let mut mirrors = BTreeMap::new();
+        if let Ok(base) = etcetera::choose_base_strategy() {
+            let file = base.config_dir().join("wharf/mirrors");
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                Err(error) => return Err(Failure::plain(format!("`{}` cannot be read: {error}", file.display()))),
             };
-            mirrors.entry(archive.to_owned()).or_default().push(url.to_owned());
-        }
-        let file = base()?.config_dir().join("wharf/mirrors");
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Failure::plain(format!("`{}` cannot be read: {error}", file.display()))),
-        };
-        for (number, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default();
-            let mut words = line.split_whitespace();
-            match (words.next(), words.next(), words.next()) {
-                (None, ..) => {}
-                (Some(archive), Some(url), None) => {
-                    mirrors.entry(archive.to_owned()).or_default().push(url.to_owned());
-                }
-                _ => {
-                    let message = format!("`{}`, line {}: not an archive and an address", file.display(), number + 1);
-                    return Err(Failure::with_help(
-                        message,
-                        "one archive a line: `debian http://mirror.example/debian`",
-                    ));
+            for (number, line) in text.lines().enumerate() {
+                let line = line.split('#').next().unwrap_or_default();
+                let mut words = line.split_whitespace();
+                match (words.next(), words.next(), words.next()) {
+                    (None, ..) => {}
+                    (Some(archive), Some(url), None) => {
+                        mirrors.insert(archive.to_owned(), Location::parse(url)?);
+                    }
+                    _ => {
+                        let message =
+                            format!("`{}`, line {}: not an archive and an address", file.display(), number + 1);
+                        let help = "one archive a line: `debian http://mirror.example/debian`";
+                        return Err(Failure::with_help(message, help));
+                    }
                 }
             }
         }
-        Ok(mirrors)
-    }
-
-    /// Sets how many threads work at once, for this process.
-    pub fn set_jobs(&self) {
-        if let Some(jobs) = self.jobs {
-            // Only the first call counts; a verb makes one.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global();
+        for text in &self.mirrors {
+            let both = text.split_once('=').filter(|(archive, url)| !archive.is_empty() && !url.is_empty());
+            let Some((archive, url)) = both else {
+                let message = format!("`--mirror {text}` names no archive and address");
+                return Err(Failure::with_help(message, "write it as `--mirror debian=http://mirror.example/debian`"));
+            };
+            mirrors.insert(archive.to_owned(), Location::parse(url)?);
         }
+        Ok(mirrors)
     }
 }
 
-fn base() -> Result<impl etcetera::BaseStrategy, Failure> {
-    etcetera::choose_base_strategy().map_err(|_| {
-        Failure::with_help(
-            "the user's home folder is not known",
-            "set HOME, or name folders by `--cache` and `--store`",
-        )
-    })
+impl Tools {
+    /// How archives are reached.
+    pub fn access<'a>(&'a self, progress: &'a dyn Progress) -> Access<'a> {
+        Access { http: &self.http, cache: &self.cache, settings: &self.settings, served: &self.served, progress }
+    }
+
+    /// Fragments of one compression.
+    pub fn fragments(&self, compression: Compression) -> Fragments {
+        Fragments::new(Arc::clone(&self.cache), compression)
+    }
+
+    /// What a build works with.
+    pub fn workshop<'a>(
+        &'a self,
+        project: &'a Project,
+        lock: &'a Lock,
+        fragments: &'a Fragments,
+        progress: &'a dyn Progress,
+    ) -> Workshop<'a> {
+        Workshop {
+            compilers: Compilers::default(),
+            project,
+            lock,
+            access: self.access(progress),
+            fragments,
+            threads: self.threads,
+            host: host_arch(project),
+        }
+    }
+
+    /// What this machine's apt sources have that could not be read.
+    pub fn problems(&self) -> &[String] {
+        &self.settings.host.problems
+    }
 }
 
 /// Where the store is.
 #[derive(Debug, Clone, Args)]
 pub struct StoreOption {
-    /// The store's folder [default: .wharf/store in the project]
+    /// The store's folder; `.wharf/store` in the project unless told
     #[arg(long = "store", value_name = "DIR")]
     store: Option<PathBuf>,
 }
 
 impl StoreOption {
     /// The folder.
-    pub fn folder(&self, project: &Project) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| project.root.join(".wharf/store"))
+    pub fn folder(&self, global: &Global) -> PathBuf {
+        place::store(global, self.store.as_deref())
     }
-}
-
-/// Seconds since 1970: the clock is read here and nowhere below.
-pub fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }
 
 /// The arch of this machine among the project's.
@@ -148,4 +189,51 @@ pub fn host_arch(project: &Project) -> Option<&Arch> {
         name => name,
     };
     project.arches.get(&ArchName::new(name).ok()?)
+}
+
+/// Build errors as reports: those about a line of a spec with that line.
+pub fn failure(project: Project, errors: Vec<BuildError>) -> Failure {
+    let mut reports = Vec::new();
+    let mut mistakes = Vec::new();
+    for error in errors {
+        match error {
+            BuildError::Spec(mistake) => mistakes.push(*mistake),
+            error => reports.push(miette::Report::new(error)),
+        }
+    }
+    let mut all = Mistakes::new(project.sources, mistakes).reports();
+    all.extend(reports);
+    Failure { reports: all, code: 1 }
+}
+
+/// Reads `wharf.lock` beside the specs; none where there is none.
+pub fn read_lock(project: &Project) -> Result<Option<Lock>, Failure> {
+    let path = project.root.join("wharf.lock");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.parse::<Lock>()?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::plain(format!("`{}` cannot be read: {error}", path.display()))),
+    }
+}
+
+/// Writes `wharf.lock` beside and renames it, unless it says the same already.
+pub fn write_lock(project: &Project, lock: &Lock) -> Result<bool, Failure> {
+    use std::io::Write as _;
+    let path = project.root.join("wharf.lock");
+    let text = lock.to_string();
+    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".wharf.lock-").tempfile_in(&project.root)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        // A temporary file is its owner's alone; a lock is for everyone who reads the specs.
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|error| Failure::plain(format!("`{}` cannot be written: {error}", path.display())))?;
+    Ok(true)
 }

@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         request.arches.push(host.name.to_string());
     }
     let images = build::select(&project, &request).map_err(super::each)?;
-    let store = arguments.store.folder(&project);
+    let store = arguments.store.folder(global);
     let podman = Podman::open(&project.root.join(".wharf"))?;
     let mut cases = Vec::new();
     for image in images {
@@ -62,9 +62,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             .map_err(|error| Failure::plain(format!("`{}` cannot be written: {error}", file.display())))?;
     }
     if global.json {
-        let document = serde_json::to_string_pretty(&Document { version: 1, tests: &cases })
-            .map_err(|error| Failure::plain(error.to_string()))?;
-        screen.out(&format!("{document}\n"));
+        screen.document(&Document { version: 1, tests: &cases });
     }
     let failed = cases.iter().filter(|case| case.outcome != Outcome::Passed).count();
     if failed > 0 {

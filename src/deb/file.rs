@@ -15,6 +15,7 @@ use crate::path::ImagePath;
 use super::ar::Ar;
 use super::decode::{Bounded, Packing};
 use super::fault::{DebError, Fault};
+use super::script::JUDGED;
 use super::spool::Spool;
 use super::tarball::{RawKind, RawMember, walk};
 use super::{Conffile, Control, PackageInfo};
@@ -95,6 +96,15 @@ pub fn read(
         package,
         fault,
     })
+}
+
+/// What the .deb in `source` says of itself: its control archive alone, without `conffiles`, which need the data.
+pub fn read_info(source: impl Read) -> Result<PackageInfo, Fault> {
+    let mut ar = Ar::new(source)?;
+    format(&mut ar)?;
+    let (label, packing) = next(&mut ar, "control.tar", "`control.tar`")?;
+    let (mut control, _) = control_archive(&mut ar, &label, packing)?;
+    package_info(&mut control)
 }
 
 fn parts(
@@ -284,9 +294,21 @@ fn package_info(members: &mut Members) -> Result<PackageInfo, Fault> {
     let texts = members
         .iter()
         .filter(|(name, _)| *name != "md5sums")
-        .filter_map(|(name, bytes)| Some((name.clone(), std::str::from_utf8(bytes).ok()?.to_owned())))
+        .filter_map(|(name, bytes)| Some((name.clone(), as_text(name, bytes)?)))
         .collect();
     Ok(PackageInfo { name, version, arch, control, members: texts, conffiles: Vec::new() })
+}
+
+/// A member as text. A script is always one, were it a program: each byte that is not UTF-8 as the character of its
+/// number, so that nothing that dpkg would run goes unjudged.
+fn as_text(name: &str, bytes: &[u8]) -> Option<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) if JUDGED.iter().any(|kind| kind.as_str() == name) => {
+            Some(bytes.iter().map(|byte| char::from(*byte)).collect())
+        }
+        Err(_) => None,
+    }
 }
 
 /// Gathers the members of data.tar.

@@ -47,7 +47,27 @@ pub enum SignatureError {
 impl SignatureError {
     /// Whether the text is not the one that was signed.
     pub fn is_tampered(&self) -> bool {
-        matches!(self, Self::Rejected(all) if all.iter().any(|one| one.reason == Reason::Bad))
+        self.has(&[Reason::Bad])
+    }
+
+    fn has(&self, reasons: &[Reason]) -> bool {
+        matches!(self, Self::Rejected(all) if all.iter().any(|one| reasons.contains(&one.reason)))
+    }
+
+    /// What a person can do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unsigned(_) => "an archive has to be signed: check the address",
+            Self::UnknownSigner { .. } => {
+                "this is another archive, or the archive has a new key that belongs into the distro's keyring"
+            }
+            _ if self.is_tampered() => "the mirror is broken or hostile: use another one",
+            _ if self.has(&[Reason::FromFuture]) => "this machine's clock is wrong",
+            _ if self.has(&[Reason::KeyExpired, Reason::Revoked, Reason::SignatureExpired]) => {
+                "the mirror is out of date, or the archive's newer key belongs into the distro's keyring"
+            }
+            Self::Rejected(_) => "the archive has to sign with a stronger key or hash, or another of its keys",
+        }
     }
 }
 
@@ -79,8 +99,10 @@ pub enum Reason {
     Revoked,
     /// The signature is past its time.
     SignatureExpired,
-    /// Made after now, or before its key.
-    WrongTime,
+    /// Made after now.
+    FromFuture,
+    /// Made before its key, or at no time at all.
+    BeforeKey,
     /// It asks for something that wharf does not know.
     UnknownCritical,
 }
@@ -97,9 +119,8 @@ impl fmt::Display for Rejection {
             Reason::KeyExpired => write!(f, "{key} has expired"),
             Reason::Revoked => write!(f, "{key} was revoked"),
             Reason::SignatureExpired => write!(f, "the signature of {key} has expired"),
-            Reason::WrongTime => {
-                write!(f, "the signature of {key} is dated in the future, or before its key was made")
-            }
+            Reason::FromFuture => write!(f, "the signature of {key} is dated in the future"),
+            Reason::BeforeKey => write!(f, "the signature of {key} is dated before that key was made"),
             Reason::UnknownCritical => write!(f, "the signature of {key} has a critical part that is not known here"),
         }
     }
@@ -283,13 +304,16 @@ impl<'a> Signer<'a> {
         };
         verified.map_err(|_| Reason::Bad)?;
 
-        let made = signature.created().map(|time| i64::from(time.as_secs())).ok_or(Reason::WrongTime)?;
+        let made = signature.created().map(|time| i64::from(time.as_secs())).ok_or(Reason::BeforeKey)?;
         let when = match at {
             At::Now(now) => now,
             At::Signing => made,
         };
-        if made > when + CLOCK_SLACK || made < i64::from(self.key().created_at().as_secs()) {
-            return Err(Reason::WrongTime);
+        if made > when + CLOCK_SLACK {
+            return Err(Reason::FromFuture);
+        }
+        if made < i64::from(self.key().created_at().as_secs()) {
+            return Err(Reason::BeforeKey);
         }
         if signature
             .signature_expiration_time()

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::control::Control;
+use super::index::source;
 use crate::digest::Digest;
 use crate::lock::{LockedPackage, SuiteKey};
 use crate::name::PackageName;
@@ -40,6 +42,38 @@ pub struct PackageRecord {
 }
 
 impl PackageRecord {
+    /// From the control stanza of a .deb; what is wrong with it, in words, otherwise.
+    pub fn of_control(
+        control: &Control,
+        path: String,
+        size: u64,
+        sha256: Digest,
+        suite: &Arc<SuiteFacts>,
+    ) -> Result<Self, String> {
+        let text = |field: &str| control.get(field).unwrap_or_default();
+        let needed = |field: &str| match text(field) {
+            "" => Err(format!("its control file has no `{field}`")),
+            value => Ok(value.to_owned()),
+        };
+        let name = PackageName::new(needed("Package")?).map_err(|error| error.to_string())?;
+        let version = needed("Version")?;
+        Ok(Self {
+            source: source(text("Source"), &name, &version),
+            arch: needed("Architecture")?,
+            relations: Relations::new(|field| control.get(field.as_str())),
+            essential: text("Essential").eq_ignore_ascii_case("yes"),
+            multi_arch: MultiArch::parse(text("Multi-Arch")),
+            priority: Priority::parse(text("Priority")),
+            path,
+            size,
+            installed_size: text("Installed-Size").parse().unwrap_or(0),
+            sha256,
+            suite: Arc::clone(suite),
+            name,
+            version,
+        })
+    }
+
     /// The line of the lock for this record; what comes from reading the .deb is left empty:
     /// scripts, fragment (the digest of nothing), bytecode and group.
     pub fn to_locked(&self) -> LockedPackage {

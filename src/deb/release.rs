@@ -208,10 +208,10 @@ pub(crate) fn snapshot_date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.strftime("%Y%m%dT%H%M%SZ").to_string()).unwrap_or_default()
 }
 
-/// A date for people: `2025-11-15 09:41 UTC`.
+/// A date for people: `2025-11-15 09:41:05 UTC`.
 pub(crate) fn shown_date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
-        .map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
+        .map(|time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
         .unwrap_or_else(|_| format!("{seconds} s after 1970"))
 }
 

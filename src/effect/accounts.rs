@@ -336,7 +336,11 @@ impl Maker<'_> {
                 Some(gid) => gid,
                 None => {
                     let gid = wish.gid.unwrap_or(uid);
-                    self.group(&wish, gid)?;
+                    // The id of one of the distro's own groups, nogroup mostly: no group of its own.
+                    let shared = |group: &Group| group.gid == gid && self.masters.contains(&group.name);
+                    if !self.database.groups.iter().any(shared) {
+                        self.group(&wish, gid)?;
+                    }
                     gid
                 }
             },

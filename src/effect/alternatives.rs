@@ -258,7 +258,9 @@ fn install(words: &[&str]) -> Option<Alternative> {
 /// Whether the distro's filters leave `path` out: dpkg.cfg(5), the last rule that matches holds.
 fn left_out(filters: &Filters, path: &ImagePath) -> bool {
     let hit = |glob: &str| {
-        GlobBuilder::new(glob)
+        // fnmatch(3) knows no braces.
+        let glob = glob.replace('{', "[{]").replace('}', "[}]");
+        GlobBuilder::new(&glob)
             .literal_separator(false)
             .build()
             .is_ok_and(|g| g.compile_matcher().is_match(path.as_str()))

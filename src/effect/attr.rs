@@ -86,18 +86,24 @@ impl AttrError {
     }
 }
 
-/// What scripts set, and `/var/lib/dpkg/statoverride`. A path that is not there is recorded all the same, as
-/// dpkg-statoverride does.
+/// What scripts set, and `/var/lib/dpkg/statoverride` for those that call dpkg-statoverride. A path that is not there
+/// is recorded all the same, as dpkg-statoverride does.
 pub(super) fn of_packages(tree: &mut Tree, context: &Context<'_>) -> Result<(), AttrError> {
     let database = Database::of(tree)?;
     // path → owner, group, mode
     let mut recorded: BTreeMap<ImagePath, (String, String, u16)> = BTreeMap::new();
     for call in context.calls {
+        let adds = |command: &shell::Command| {
+            command.arguments_of("dpkg-statoverride").is_some_and(|words| words.iter().any(|word| word.text == "--add"))
+        };
+        let overrides =
+            call.worth.effects.iter().any(|used| used.name == NAME) || shell::commands(&call.text).iter().any(adds);
         for attr in &call.worth.attrs {
             let change = Change::of(attr, &database)?;
             let paths = change.paths(tree);
-            if let (Some(user), Some(group), Some(mode), false) =
-                (&attr.owner, &attr.group, &attr.mode, is_glob(&attr.path))
+            if overrides
+                && let (Some(user), Some(group), Some(mode), false) =
+                    (&attr.owner, &attr.group, &attr.mode, is_glob(&attr.path))
             {
                 recorded.insert(at(&attr.path)?, (named(user), named(group), mode.0));
             }

@@ -8,13 +8,17 @@
 
 mod accounts;
 mod alternatives;
+mod apache;
 mod attr;
 mod base_files;
+pub mod bytecode;
+mod ca_certificates;
 mod capability;
 mod database;
 pub mod diversions;
 mod dpkg;
 mod files;
+mod ld_so_cache;
 mod nsswitch;
 mod pam;
 mod shell;
@@ -23,10 +27,6 @@ mod status;
 mod sysusers;
 mod tmpfiles;
 mod ucf;
-
-mod apache;
-mod ca_certificates;
-mod ld_so_cache;
 
 #[cfg(test)]
 mod fixture;
@@ -51,27 +51,7 @@ pub use sysusers::SysusersError;
 pub use tmpfiles::TmpfilesError;
 pub use ucf::UcfError;
 
-/// Every effect that a judgement may name.
-pub const NAMES: [&str; 18] = [
-    "accounts",
-    "alternatives",
-    "apache2-confs",
-    "apache2-modules",
-    "apache2-sites",
-    "base-files",
-    "base-passwd",
-    "bytecode",
-    "ca-certificates",
-    "debconf",
-    "ldconfig",
-    "nsswitch",
-    "pam",
-    "shells",
-    "statoverride",
-    "sysusers",
-    "tmpfiles",
-    "ucf",
-];
+pub use crate::estate::EFFECTS as NAMES;
 
 pub use apache::{ApacheError, Piece};
 pub use ca_certificates::CaCertificatesError;
@@ -212,9 +192,6 @@ impl EffectError {
 
 /// Runs every effect over `tree`.
 pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
-    apache::run(tree, context)?;
-    ca_certificates::run(tree, context)?;
-    ld_so_cache::run(tree, context)?;
     known(context)?;
     diversions::run(tree, context).map_err(EffectError::Diversions)?;
     base_files::run(tree, context)?;
@@ -229,7 +206,10 @@ pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
     nsswitch::run(tree, context).map_err(EffectError::Nsswitch)?;
     shells::run(tree, context)?;
     pam::run(tree, context)?;
+    apache::run(tree, context)?;
+    ca_certificates::run(tree, context)?;
     attr::of_image(tree, context)?;
+    ld_so_cache::run(tree, context)?;
     dpkg::run(tree, context)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::path::{ImagePath, PathError};
 use crate::tree::{Tree, TreeError};
 
 use super::database::{Database, DatabaseError, NoSuchAccount};
-use super::{Context, at};
+use super::{Context, at, shell};
 
 const NAME: &str = "ucf";
 
@@ -51,12 +51,17 @@ pub enum UcfError {
     Path(#[from] PathError),
 }
 
-/// Copies, and writes `/var/lib/ucf/{hashfile,registry,cache}`.
+/// Copies, and writes `/var/lib/ucf/{hashfile,registry,cache}` for scripts that call ucf.
 pub(super) fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), UcfError> {
     let (mut hashes, mut registry) = (String::new(), String::new());
     let database = Database::of(tree)?;
-    let files = context.calls.iter().flat_map(|call| call.worth.ucf.iter().map(move |file| (&call.package, file)));
-    for (package, file) in files {
+    let files = context.calls.iter().flat_map(|call| {
+        // A script that copies by hand leaves ucf nothing to remember.
+        let recorded =
+            call.text.is_empty() || shell::commands(&call.text).iter().any(|one| one.arguments_of("ucf").is_some());
+        call.worth.ucf.iter().map(move |file| (&call.package, file, recorded))
+    });
+    for (package, file, recorded) in files {
         let package = package.to_string();
         let Some(bytes) = tree.read(&file.source)? else {
             // An image that brings the file itself has no need of the package's.
@@ -77,10 +82,12 @@ pub(super) fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), UcfError
         })?;
         let source = tree.lookup(&file.source).map_or(0o644, |(_, node)| node.mode & 0o777);
         let mode = file.mode.map_or(source, |mode| mode.0);
-        let _ = writeln!(hashes, "{}  {}", hex(&bytes), file.path);
-        let _ = writeln!(registry, "{package} \t {}", file.path);
-        let cached = at("/var/lib/ucf/cache")?.join(&file.path.as_str().replace('/', ":"))?;
-        tree.insert(&cached, context.file(NAME, bytes.clone()).with_mode(source))?;
+        if recorded {
+            let _ = writeln!(hashes, "{}  {}", hex(&bytes), file.path);
+            let _ = writeln!(registry, "{package} \t {}", file.path);
+            let cached = at("/var/lib/ucf/cache")?.join(&file.path.as_str().replace('/', ":"))?;
+            tree.insert(&cached, context.file(NAME, bytes.clone()).with_mode(source))?;
+        }
         if tree.get(&file.path).is_none() {
             tree.insert(&file.path, context.file(NAME, bytes).with_mode(mode).owned_by(uid, gid))?;
         }

@@ -46,8 +46,17 @@ pub struct Archive {
     pub name: String,
     /// Remote or a folder.
     pub source: ArchiveSource,
+    /// Only for these arches, as ports archives are; for all where it is empty.
+    pub arches: Vec<ArchName>,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Archive {
+    /// Whether packages for `arch` come from here.
+    pub fn serves(&self, arch: &ArchName) -> bool {
+        self.arches.is_empty() || self.arches.contains(arch)
+    }
 }
 
 /// Where an archive is.
@@ -152,6 +161,29 @@ pub struct Worth {
     /// Configuration that it copies into place through ucf.
     pub ucf: Vec<UcfFile>,
 }
+
+/// Every effect that a judgement may name; each is a file of the module `effect`, but `debconf`, for which nothing
+/// is made, and `ldconfig`, which every image gets.
+pub const EFFECTS: [&str; 18] = [
+    "accounts",
+    "alternatives",
+    "apache2-confs",
+    "apache2-modules",
+    "apache2-sites",
+    "base-files",
+    "base-passwd",
+    "bytecode",
+    "ca-certificates",
+    "debconf",
+    "ldconfig",
+    "nsswitch",
+    "pam",
+    "shells",
+    "statoverride",
+    "sysusers",
+    "tmpfiles",
+    "ucf",
+];
 
 /// An effect that a script is worth: `effect "apache2-modules" "alias" "dir"`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,8 +14,8 @@ mod project;
 pub use arch::{Arch, LoaderCache};
 pub use catalogue::{Entry as CatalogueEntry, EntryKind as CatalogueEntryKind, entries as catalogue_entries};
 pub use distro::{
-    Alternative, Archive, ArchiveSource, Bytecode, Distro, Diversion, EffectUse, Filters, Pin, ScriptKind, ScriptRule,
-    Snippet, SnippetRule, UcfFile, Worth,
+    Alternative, Archive, ArchiveSource, Bytecode, Distro, Diversion, EFFECTS, EffectUse, Filters, Pin, ScriptKind,
+    ScriptRule, Snippet, SnippetRule, UcfFile, Worth,
 };
 pub use files::{FileSource, Tree, TreeContent, TreeFile};
 pub use folder::unpack_catalogue;

@@ -13,7 +13,7 @@ pub enum Location {
 }
 
 /// A text that names no place that wharf can read from.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("`{text}` is no place to fetch from: expected `http://…`, `https://…`, `file:///…` or an absolute path")]
 pub struct LocationError {
     text: String,

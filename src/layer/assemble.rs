@@ -13,6 +13,16 @@ use super::entry::{BLOCK, Entry, EntryKind, write_header};
 /// How much of a content is read at once.
 const PIECE: u64 = 4 << 20;
 
+/// Whether a fragment's directories are among its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directories {
+    /// They are: the fragment is a layer of its own.
+    Written,
+    /// They are only listed: a layer of several fragments begins with all of them ([`super::Fragments::directories`]),
+    /// since podman and others refuse a layer that holds a path twice.
+    Listed,
+}
+
 /// Where the bytes of an entry come from.
 pub(super) enum Body<'a> {
     /// There are none.
@@ -35,6 +45,7 @@ pub(super) struct Assembled {
 /// Writes the tar members of `items`, sorted by path, packed, to `out`. The offset that a file's kind names is replaced.
 pub(super) fn assemble<'a>(
     items: impl IntoIterator<Item = (Entry, Body<'a>)>,
+    directories: Directories,
     compression: Compression,
     out: impl Write,
 ) -> io::Result<Assembled> {
@@ -42,9 +53,11 @@ pub(super) fn assemble<'a>(
     let mut entries = Vec::new();
     let mut header = Vec::new();
     for (mut entry, body) in items {
-        header.clear();
-        write_header(&entry, &mut header)?;
-        writer.write_all(&header)?;
+        if !entry.is_dir() || directories == Directories::Written {
+            header.clear();
+            write_header(&entry, &mut header)?;
+            writer.write_all(&header)?;
+        }
         if let EntryKind::File { offset, size } = &mut entry.kind {
             *offset = writer.written;
             match body {

@@ -140,6 +140,12 @@ impl<'a> State<'a> {
         let mut late = Vec::new();
         for diversion in diversions {
             let path = merged(&diversion.path);
+            // dpkg knows paths as packages spell them: what is diverted is `/lib64/x`, and `/usr/lib64/x` is another
+            // name. Such diversions protect the links of merged /usr from old packages (DEP-17, P3); there the file
+            // of a package that still spells it so lands in `/usr`, as it would without the diversion.
+            if path != diversion.path {
+                continue;
+            }
             let stays = |claim: &Claim<'_>| diversion.package.as_ref() == Some(&claim.info.name);
             if let Some(claim) = self.owners.get(&path).copied().filter(|claim| !stays(claim)) {
                 let to = merged(&diversion.to);
@@ -389,14 +395,9 @@ fn is_same(one: Claim<'_>, other: Claim<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// An image's packages put together.
-#[derive(Debug, Clone)]
-pub struct Built {
-    /// The tree of all, whose contents are in the fragments.
-    pub tree: Tree,
-    /// The fragments as each level's layer holds them.
-    pub levels: Vec<Vec<Arc<Fragment>>>,
-}
+/// An image's packages put together: the tree of all, whose contents are in the fragments, and the fragments of each
+/// level with their changes.
+pub type Built = (Tree, Vec<Vec<Arc<Fragment>>>);
 
 impl Merged<'_> {
     /// The fragments with their changes, and the tree.
@@ -424,7 +425,7 @@ impl Merged<'_> {
             }
             built.push(here);
         }
-        Ok(Built { tree, levels: built })
+        Ok((tree, built))
     }
 }
 

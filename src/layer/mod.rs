@@ -4,6 +4,7 @@
 //! keeps, and [`write`] puts fragments behind each other to a layer, byte for byte.
 
 mod assemble;
+pub mod bytecode;
 mod codec;
 mod difference;
 mod entry;
@@ -30,8 +31,9 @@ use crate::estate::{Compression, Filters};
 use crate::fetch::{Area, Cache, CacheError};
 use crate::lock::FORMAT;
 use crate::path::ImagePath;
-use crate::tree::Node;
+use crate::tree::{Node, Origin};
 
+pub use assemble::Directories;
 pub use codec::media_type;
 pub use difference::difference;
 pub use entry::{Entry, EntryKind};
@@ -46,7 +48,7 @@ use fragment::Record;
 use pool::Pool;
 
 /// Of the records beside fragments and of how a package is planned; counts up when either changes within one format.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Unpacked blocks that are kept for reading contents.
 const POOL: usize = 32 << 20;
@@ -171,11 +173,41 @@ impl Fragments {
         &self,
         key: Option<&Digest>,
         nodes: impl IntoIterator<Item = (&'a ImagePath, &'a Node)>,
+        directories: Directories,
     ) -> Result<Arc<Fragment>, FragmentError> {
         let items = nodes::items(nodes)?;
         let newest = items.iter().map(|(entry, _)| entry.mtime).max().unwrap_or(0);
         let key = key.map(|key| self.key("nodes", &[&key.hex()]));
-        self.write(key, "nodes", None, newest, items.into_iter())
+        self.write(key, "nodes", None, newest, directories, items.into_iter())
+    }
+
+    /// The directories of all `parts` and those above them, with which a layer of these parts has to begin. Where two
+    /// parts describe one, the first that says anything but 0755 root:root counts.
+    pub fn directories(&self, parts: &[Arc<Fragment>]) -> Result<Arc<Fragment>, FragmentError> {
+        let mut all: BTreeMap<ImagePath, Node> = BTreeMap::new();
+        for part in parts {
+            for entry in part.entries.iter().filter(|entry| entry.is_dir()) {
+                let node = part.node(entry, Origin::Effect("directories"));
+                let known = all.entry(entry.path.clone()).or_insert_with(|| node.clone());
+                if (known.mode, known.uid, known.gid) == (0o755, 0, 0) {
+                    *known = node;
+                }
+            }
+        }
+        let missing: Vec<ImagePath> = parts
+            .iter()
+            .flat_map(|part| &part.entries)
+            .filter_map(|entry| entry.path.parent())
+            .filter(|path| !all.contains_key(path))
+            .collect();
+        for path in missing {
+            let mut next = Some(path);
+            while let Some(path) = next.filter(|path| !all.contains_key(path)) {
+                next = path.parent();
+                all.insert(path, Node::dir(Origin::Effect("directories"), 0));
+            }
+        }
+        self.pack(None, all.iter(), Directories::Written)
     }
 
     /// What [`Fragments::pack`] made under `key`; none where it did not yet.
@@ -247,7 +279,7 @@ impl Fragments {
         newest: i64,
         items: impl Iterator<Item = (Entry, Body<'a>)>,
     ) -> Result<Arc<Fragment>, FragmentError> {
-        self.write(Some(key), what, package, newest, items)
+        self.write(Some(key), what, package, newest, Directories::Listed, items)
     }
 
     /// Writes fragment and record beside, then gives them their names, the record last.
@@ -257,13 +289,14 @@ impl Fragments {
         what: &str,
         package: Option<PackageInfo>,
         newest: i64,
+        directories: Directories,
         items: impl Iterator<Item = (Entry, Body<'a>)>,
     ) -> Result<Arc<Fragment>, FragmentError> {
         let wrong = |why| FragmentError::Write { what: what.to_owned(), why };
         let mut scratch = self.cache.scratch(Area::Fragment)?;
         let mut out = BufWriter::with_capacity(256 << 10, scratch.as_file_mut());
         let Assembled { entries, diff_id, digest, unpacked, blocks } =
-            assemble(items, self.compression, &mut out).map_err(wrong)?;
+            assemble(items, directories, self.compression, &mut out).map_err(wrong)?;
         out.flush().map_err(wrong)?;
         drop(out);
         let key = key.unwrap_or_else(|| self.key("bytes", &[&diff_id.hex()]));

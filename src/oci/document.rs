@@ -220,7 +220,7 @@ pub struct ContainerConfig {
     /// `SIGTERM`.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "null_is_default")]
     pub stop_signal: String,
-    /// Not in the OCI specification: Docker's field, which podman reads too.
+    /// Not in the OCI specification: Docker's field. podman 4.3 does not read it from an image.
     #[serde(skip_serializing_if = "is_default")]
     pub healthcheck: Option<Healthcheck>,
 }
@@ -281,6 +281,8 @@ pub struct History {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -289,6 +291,27 @@ mod tests {
         let value: Value = serde_json::from_str(text).unwrap();
         let bytes = canonical(&value).unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), r#"{"a":"é\u0000","b":[{"a":{"x":3,"y":2},"z":1}]}"#);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![any::<i64>().prop_map(Value::from), ".*".prop_map(Value::from), Just(Value::Null)];
+        leaf.prop_recursive(3, 20, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(".*", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_is_read_as_it_was_and_written_the_same(value in value()) {
+            let bytes = canonical(&value).unwrap();
+            let read: Value = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(&read, &value);
+            prop_assert_eq!(canonical(&read).unwrap(), bytes);
+        }
     }
 
     #[test]

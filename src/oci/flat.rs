@@ -50,6 +50,8 @@ pub struct Node {
     pub meta: Meta,
     /// Its paths, sorted; a hard link's are several.
     pub paths: Vec<ImagePath>,
+    /// Of a file's bytes, where the layer was scanned with digests.
+    pub digest: Option<Digest>,
 }
 
 /// The layer, the lowest being 0, and the entry within it.
@@ -64,8 +66,9 @@ pub struct Flat {
 }
 
 /// An entry of a layer.
+#[derive(Debug, Clone)]
 enum Entry {
-    Node(NodeKind, Meta),
+    Node(NodeKind, Meta, Option<Digest>),
     Link(ImagePath),
     /// Hides this path of lower layers.
     Whiteout,
@@ -73,38 +76,68 @@ enum Entry {
     Opaque,
 }
 
+/// A layer's headers.
+#[derive(Debug, Clone)]
+pub(super) struct Scan {
+    layer: Descriptor,
+    /// In the order of the tar; the place in it is the index of the entry.
+    entries: Vec<(ImagePath, Entry)>,
+}
+
+impl Scan {
+    /// Reads a layer once; with `digests` it hashes each file too.
+    pub(super) fn of(store: &Store, layer: &Descriptor, digests: bool) -> Result<Self, OciError> {
+        let mut entries = Vec::new();
+        walk(store, layer, &mut |_, path, mut entry, bytes| {
+            if let Entry::Node(NodeKind::File(_), _, digest) = &mut entry
+                && digests
+            {
+                *digest = Some(Digest::of_reader(&mut &mut *bytes).map_err(|error| unreadable(layer, error))?.0);
+            }
+            entries.push((path, entry));
+            Ok(())
+        })?;
+        Ok(Self { layer: layer.clone(), entries })
+    }
+}
+
 impl Flat {
     /// Lays the layers of an image over each other. Reads every layer once.
     pub fn of(store: &Store, manifest: &Manifest) -> Result<Self, OciError> {
-        let mut flat = Self { layers: manifest.layers.clone(), nodes: BTreeMap::new(), paths: BTreeMap::new() };
-        for (number, layer) in manifest.layers.iter().enumerate() {
-            let mut entries = Vec::new();
-            walk(store, layer, &mut |index, path, entry, _| {
-                entries.push((index, path, entry));
-                Ok(())
-            })?;
+        let scans = manifest.layers.iter().map(|layer| Scan::of(store, layer, false));
+        let scans = scans.collect::<Result<Vec<_>, _>>()?;
+        Self::of_scans(scans.iter())
+    }
+
+    /// Lays layers over each other, the lowest first.
+    pub(super) fn of_scans<'a>(scans: impl Iterator<Item = &'a Scan>) -> Result<Self, OciError> {
+        let mut flat = Self { layers: Vec::new(), nodes: BTreeMap::new(), paths: BTreeMap::new() };
+        for (number, scan) in scans.enumerate() {
+            flat.layers.push(scan.layer.clone());
             // Whiteouts hide what lower layers hold, wherever in the layer they stand.
-            for (_, path, entry) in &entries {
+            for (path, entry) in &scan.entries {
                 match entry {
                     Entry::Whiteout => flat.remove(path, true),
                     Entry::Opaque => flat.remove(path, false),
                     _ => {}
                 }
             }
-            for (index, path, entry) in entries {
+            for (index, (path, entry)) in scan.entries.iter().enumerate() {
                 match entry {
                     Entry::Whiteout | Entry::Opaque => {}
-                    Entry::Node(kind, meta) => {
-                        flat.place(&path, (number, index), kind == NodeKind::Dir);
-                        flat.nodes.insert((number, index), Node { kind, meta, paths: Vec::new() });
+                    Entry::Node(kind, meta, digest) => {
+                        flat.place(path, (number, index), *kind == NodeKind::Dir);
+                        let (kind, meta) = (kind.clone(), meta.clone());
+                        let node = Node { kind, meta, paths: Vec::new(), digest: *digest };
+                        flat.nodes.insert((number, index), node);
                     }
                     Entry::Link(target) => {
-                        let found = flat.paths.get(&target).copied();
+                        let found = flat.paths.get(target).copied();
                         match found.filter(|id| flat.nodes.get(id).is_some_and(|node| node.kind != NodeKind::Dir)) {
-                            Some(id) => flat.place(&path, id, false),
+                            Some(id) => flat.place(path, id, false),
                             None => {
                                 let why = format!("`{path}` is a hard link to `{target}`, which is no file");
-                                return Err(OciError::Layer { layer: layer.digest, why });
+                                return Err(OciError::Layer { layer: scan.layer.digest, why });
                             }
                         }
                     }
@@ -151,7 +184,7 @@ impl Flat {
             // Above every number that an entry of the layer can have.
             let implied = (id.0, usize::MAX - self.nodes.len());
             let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: BTreeMap::new() };
-            self.nodes.insert(implied, Node { kind: NodeKind::Dir, meta, paths: Vec::new() });
+            self.nodes.insert(implied, Node { kind: NodeKind::Dir, meta, paths: Vec::new(), digest: None });
             parent = above.parent();
             self.paths.insert(above, implied);
         }
@@ -183,7 +216,7 @@ impl Flat {
             .collect();
         for (number, layer) in self.layers.iter().enumerate().filter(|(number, _)| wanted.contains(number)) {
             walk(store, layer, &mut |index, _, entry, bytes| match (entry, self.nodes.get(&(number, index))) {
-                (Entry::Node(NodeKind::File(_), _), Some(node)) => visit(node, bytes),
+                (Entry::Node(NodeKind::File(_), ..), Some(node)) => visit(node, bytes),
                 _ => Ok(()),
             })?;
         }
@@ -322,19 +355,5 @@ fn read_entry<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<(ImagePath, Entr
             }
         }
     }
-    Ok((path, Entry::Node(kind, meta)))
-}
-
-/// The digest of each regular file's bytes, by its first path.
-pub(super) fn digests(flat: &Flat, store: &Store) -> Result<BTreeMap<ImagePath, Digest>, OciError> {
-    let mut digests = BTreeMap::new();
-    flat.files(store, &mut |node, bytes| {
-        let wrong = |source| StoreError::Io { path: store.root().to_owned(), source };
-        let (digest, _) = Digest::of_reader(&mut &mut *bytes).map_err(wrong)?;
-        if let Some(path) = node.paths.first() {
-            digests.insert(path.clone(), digest);
-        }
-        Ok(())
-    })?;
-    Ok(digests)
+    Ok((path, Entry::Node(kind, meta, None)))
 }

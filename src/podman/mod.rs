@@ -80,11 +80,15 @@ impl Podman {
         let mut command = self.command();
         command.args(arguments);
         let output = finish(command, timeout).map_err(PodmanError::Missing)?;
+        Self::check(arguments.first().copied().unwrap_or_default(), output)
+    }
+
+    fn check(verb: &str, output: Output) -> Result<Output, PodmanError> {
         if output.code == Some(0) {
             return Ok(output);
         }
         Err(PodmanError::Command {
-            verb: arguments.first().copied().unwrap_or_default().to_owned(),
+            verb: verb.to_owned(),
             code: output.code.map_or_else(|| "none".to_owned(), |code| code.to_string()),
             help: known(&output.text),
             output: end(&output.text, 20),
@@ -93,8 +97,13 @@ impl Podman {
 
     /// Brings an image of an OCI layout into the storage and gives its id. `arch` is OCI's name for it.
     pub fn pull(&self, store: &Path, reference: &str, arch: &str) -> Result<String, PodmanError> {
-        let source = format!("oci:{}:{reference}", store.display());
-        let output = self.run(&["pull", "--quiet", "--arch", arch, &source], Duration::from_secs(1800))?;
+        // podman 4.3 makes a name of the path, and a folder that begins with a dot is none: it has to stand beside it.
+        let store = std::path::absolute(store).unwrap_or_else(|_| store.to_owned());
+        let name = store.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut command = self.command();
+        command.current_dir(store.parent().unwrap_or(&store));
+        command.args(["pull", "--quiet", "--arch", arch, &format!("oci:{name}:{reference}")]);
+        let output = Self::check("pull", finish(command, Duration::from_secs(1800)).map_err(PodmanError::Missing)?)?;
         Ok(output.text.lines().last().unwrap_or_default().trim().to_owned())
     }
 

@@ -3,5 +3,6 @@
 mod accounts;
 mod oracle;
 mod packages;
+mod recorded;
 mod stories;
 mod world;

@@ -95,7 +95,7 @@ fn of_package(package: &LockedPackage, error: FetchError) -> ArchiveError {
         package: package.name.to_string(),
         version: package.version.clone(),
         archive: package.archive.clone(),
-        path: package.path.clone(),
+        path: package.path.as_str().into(),
         tries: match error {
             FetchError::Everywhere { tries, .. } => tries,
             one => vec![one],

@@ -57,7 +57,7 @@ pub enum ArchiveError {
         /// The distro's word for it.
         arch: String,
         /// What there is.
-        help: String,
+        help: Box<str>,
     },
     /// An index was fetched and cannot be read.
     #[error("{path} of the suite `{suite}` of the archive `{archive}` cannot be read: {source}")]
@@ -71,7 +71,7 @@ pub enum ArchiveError {
         /// As in the spec.
         suite: String,
         /// Below the suite's folder.
-        path: String,
+        path: Box<str>,
         /// Why.
         source: IndexError,
     },
@@ -112,13 +112,13 @@ pub enum ArchiveError {
         /// The archive's name in the spec.
         archive: String,
         /// Below the archive's address.
-        path: String,
+        path: Box<str>,
         /// One for each place.
         #[related]
         tries: Vec<FetchError>,
     },
     /// `--offline`, and packages are not in the cache.
-    #[error("{} of the packages are not in the cache, and `--offline` forbids to fetch them: {}", .files.len(), shortened(.files))]
+    #[error("not in the cache, and `--offline` forbids to fetch it: {}", shortened(.files))]
     #[diagnostic(code(wharf::archive::offline), help("`wharf fetch` brings them in while there is a network"))]
     OfflineDebs {
         /// Names of .debs, sorted.
@@ -154,9 +154,7 @@ pub enum SuiteError {
     #[error("{url} is not trusted: {source}")]
     #[diagnostic(
         code(wharf::archive::signature),
-        help(
-            "the archive's keyring must hold the key that signs it now; a text that was changed comes from a broken or hostile mirror"
-        )
+        help("{}", .source.help())
     )]
     Signature {
         /// Of InRelease or Release.

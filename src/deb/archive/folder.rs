@@ -1,15 +1,16 @@
 //! A folder of one's own .debs as an archive: the digests that the lock takes down are the trust.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::deb::ar::Ar;
 use crate::deb::control::Control;
-use crate::deb::index::source;
-use crate::deb::record::{MultiArch, PackageRecord, Priority, Relations, SuiteFacts};
+use crate::deb::decode::Packing;
+use crate::deb::fault::Fault;
+use crate::deb::record::{PackageRecord, SuiteFacts};
 use crate::digest::Digest;
-use crate::name::PackageName;
 
 use super::ArchiveError;
 
@@ -40,59 +41,20 @@ fn record(path: &Path, suite: &Arc<SuiteFacts>) -> Result<PackageRecord, String>
     let control = control(&mut file)?;
     file.rewind().map_err(|error| error.to_string())?;
     let (sha256, size) = Digest::of_reader(&mut file).map_err(|error| error.to_string())?;
-    let text = |field: &str| control.get(field).unwrap_or_default();
-    let needed = |field: &str| match text(field) {
-        "" => Err(format!("its control file has no `{field}`")),
-        value => Ok(value.to_owned()),
-    };
-    let name = PackageName::new(needed("Package")?).map_err(|error| error.to_string())?;
-    let version = needed("Version")?;
-    Ok(PackageRecord {
-        source: source(text("Source"), &name, &version),
-        arch: needed("Architecture")?,
-        relations: Relations::new(|field| control.get(field.as_str())),
-        essential: text("Essential").eq_ignore_ascii_case("yes"),
-        multi_arch: MultiArch::parse(text("Multi-Arch")),
-        priority: Priority::parse(text("Priority")),
-        path: path.file_name().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?.to_owned(),
-        size,
-        installed_size: text("Installed-Size").parse().unwrap_or(0),
-        sha256,
-        suite: Arc::clone(suite),
-        name,
-        version,
-    })
+    let path = path.file_name().and_then(|name| name.to_str()).ok_or("its name is not UTF-8")?.to_owned();
+    PackageRecord::of_control(&control, path, size, sha256, suite)
 }
 
 /// The control stanza of a .deb (deb(5)): the member `control` of `control.tar`, which is before the data.
 fn control(file: &mut File) -> Result<Control, String> {
-    let said = |error: io::Error| error.to_string();
-    let mut magic = [0; 8];
-    file.read_exact(&mut magic).map_err(said)?;
-    if &magic != b"!<arch>\n" {
-        return Err("it is no .deb: it does not start with `!<arch>`".to_owned());
-    }
-    loop {
-        let mut header = [0; 60];
-        file.read_exact(&mut header).map_err(|_| "it has no control.tar".to_owned())?;
-        let word = |range: std::ops::Range<usize>| {
-            std::str::from_utf8(header.get(range).unwrap_or_default()).unwrap_or_default().trim()
-        };
-        let size: u64 = word(48..58).parse().map_err(|_| "a member's size cannot be read".to_owned())?;
-        let name = word(0..16).trim_end_matches('/');
-        if let Some(form) = name.strip_prefix("control.tar") {
-            let member = BufReader::new(file.take(size));
-            return match form {
-                "" => stanza(member),
-                ".gz" => stanza(flate2::bufread::GzDecoder::new(member)),
-                ".xz" => stanza(liblzma::bufread::XzDecoder::new(member)),
-                ".zst" => stanza(zstd::stream::read::Decoder::with_buffer(member).map_err(said)?),
-                _ => Err(format!("control.tar{form} is of a form that is not known here")),
-            };
+    let said = |fault: Fault| fault.to_string();
+    let mut ar = Ar::new(file).map_err(said)?;
+    while let Some(member) = ar.next_member().map_err(said)? {
+        if let Some(packing) = Packing::of(&member.name, "control.tar") {
+            return stanza(packing.map_err(said)?.unpack(&mut ar).map_err(|error| error.to_string())?);
         }
-        let skip = i64::try_from(size + size % 2).map_err(|_| "a member's size cannot be read".to_owned())?;
-        file.seek(SeekFrom::Current(skip)).map_err(said)?;
     }
+    Err("it has no control.tar".to_owned())
 }
 
 fn stanza(tar: impl Read) -> Result<Control, String> {

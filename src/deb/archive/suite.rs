@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::deb::openpgp::{At, CLOCK_SLACK, Keyring};
+use crate::deb::openpgp::{At, CLOCK_SLACK, Keyring, SignatureError};
 use crate::deb::release::Release;
 use crate::digest::Digest;
 use crate::estate::{Archive, ArchiveSource};
@@ -103,8 +103,14 @@ impl Verifier<'_> {
                     FetchError::Missing { .. } => FetchError::Missing { url: missing },
                     other => other,
                 })?;
-                let signature = http.read(&place.location.join(&format!("{folder}/Release.gpg")), LIMIT)?;
                 let url = release.to_string();
+                let signature = match http.read(&place.location.join(&format!("{folder}/Release.gpg")), LIMIT) {
+                    Err(FetchError::Missing { .. }) => {
+                        let source = SignatureError::Unsigned("there is neither InRelease nor Release.gpg".to_owned());
+                        return Err(SuiteError::Signature { url, source });
+                    }
+                    other => other?,
+                };
                 self.keyring
                     .detached(&bytes, &signature, at)
                     .map_err(|source| SuiteError::Signature { url: url.clone(), source })?;

@@ -40,7 +40,7 @@ impl Script {
     /// Takes a script apart. A snippet without its end, and a script that is not sh's, stay whole in the rest.
     pub fn split(kind: ScriptKind, text: &str) -> Self {
         if kind != ScriptKind::Triggers && !is_shell(text) {
-            return Self { rest: Rest::whole(text), generated: Vec::new() };
+            return Self { rest: Some(Rest::whole(text)), generated: Vec::new() };
         }
         let mut rest = String::with_capacity(text.len());
         let mut generated = Vec::new();
@@ -85,8 +85,11 @@ fn ends(line: &str) -> bool {
     line.trim() == "# End automatically added section"
 }
 
-/// Whether `#!` names a shell; a text without it is run by sh (execvp(3)).
+/// Whether `#!` names a shell; a text without it is run by sh (execvp(3)), a program is not.
 fn is_shell(text: &str) -> bool {
+    if text.contains('\0') {
+        return false;
+    }
     let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("#!")) else { return true };
     let mut words = line.split_whitespace();
     let program = words.next().unwrap_or("");
@@ -149,7 +152,13 @@ mod tests {
             "#!/usr/bin/perl -w\n# Automatically added by dh_x\n# c\nprint 1;\n# End automatically added section\n";
         let script = Script::split(ScriptKind::Postinst, text);
         assert_eq!(script.generated, []);
-        assert_eq!(script.rest.unwrap().text, text.trim_end());
+        assert_eq!(script.rest.unwrap().text, text);
+    }
+
+    #[test]
+    fn a_program_is_kept_to_the_byte() {
+        let text = "\u{7f}ELF\0\n# c\n\n exit 0\n";
+        assert_eq!(Script::split(ScriptKind::Preinst, text).rest.unwrap().text, text);
     }
 
     proptest! {

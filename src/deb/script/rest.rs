@@ -26,11 +26,9 @@ impl Rest {
         (!idle).then(|| Self { digest: Digest::of(normal.as_bytes()), text: normal })
     }
 
-    /// A script in another language than sh: nothing is taken out but spaces at line ends.
-    pub(super) fn whole(text: &str) -> Option<Self> {
-        let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        let text = lines.join("\n");
-        (!text.is_empty()).then(|| Self { digest: Digest::of(text.as_bytes()), text })
+    /// A script in another language than sh, or a program: kept to the byte.
+    pub(super) fn whole(text: &str) -> Self {
+        Self { digest: Digest::of(text.as_bytes()), text: text.to_owned() }
     }
 }
 
@@ -204,11 +202,11 @@ impl Reader {
             all => all,
         };
         let idle = words.iter().all(|word| pure(word))
-            && match words {
-                [":" | "true" | "false" | "[" | "test" | "echo" | "exit" | "return" | "set", ..] => true,
-                ["dpkg", "--compare-versions", ..] => true,
-                _ => false,
-            };
+            && matches!(
+                words,
+                [":" | "true" | "false" | "[" | "test" | "echo" | "exit" | "return" | "set", ..]
+                    | ["dpkg", "--compare-versions", ..]
+            );
         self.at = at;
         idle
     }

@@ -1,16 +1,18 @@
 //! The order of configuration: what a package needs comes before it (Debian Policy 7.2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::deb::{Field, PackageRecord, Universe};
+use crate::deb::{Field, MultiArch, PackageInfo, PackageRecord, Priority, Relations, SuiteFacts, Universe};
+use crate::digest::Digest;
 use crate::name::PackageName;
 
 use super::pool::{Id, Pool};
 
 /// The order in which packages of one image are configured. Needs come first; where they go round in a circle, a
 /// `Depends` gives way before a `Pre-Depends`, and what stands first by name goes first. `arch` is Debian's name.
-pub fn order<'a>(packages: impl IntoIterator<Item = &'a PackageRecord>, arch: &str) -> Vec<PackageName> {
-    let universe = Universe::new(packages.into_iter().cloned().collect(), Vec::new());
+pub fn order(packages: &[PackageInfo], arch: &str) -> Vec<PackageName> {
+    let universe = Universe::new(packages.iter().map(record).collect(), Vec::new());
     let pool = Pool::new(&universe, arch);
     let mut edges: BTreeMap<Id, Vec<(Id, bool)>> = BTreeMap::new();
     for id in pool.ids() {
@@ -28,6 +30,25 @@ pub fn order<'a>(packages: impl IntoIterator<Item = &'a PackageRecord>, arch: &s
         within(&part, &edges, &mut out);
     }
     out.into_iter().filter_map(|id| pool.record(id)).map(|record| record.name.clone()).collect()
+}
+
+/// What the pool needs to know of a package whose .deb is here.
+fn record(info: &PackageInfo) -> PackageRecord {
+    PackageRecord {
+        name: info.name.clone(),
+        version: info.version.clone(),
+        arch: info.arch.clone(),
+        source: (info.name.clone(), info.version.clone()),
+        relations: Relations::new(|field| info.control.get(field.as_str())),
+        essential: false,
+        multi_arch: info.control.get("Multi-Arch").map(MultiArch::parse).unwrap_or_default(),
+        priority: Priority::default(),
+        path: String::new(),
+        size: 0,
+        installed_size: 0,
+        sha256: Digest::of(b""),
+        suite: Arc::new(SuiteFacts::default()),
+    }
 }
 
 /// Orders a circle: by its `Pre-Depends` alone where those go round in none, taking as the next what waits for the

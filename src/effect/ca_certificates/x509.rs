@@ -66,7 +66,7 @@ const UTF8_STRING: u8 = 0x0c;
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, short], rest) = bytes.split_first_chunk()?;
     let (len, rest) = match short {
-        ..0x80 => (usize::from(short), rest),
+        0..=0x7f => (usize::from(short), rest),
         0x81..=0x84 => {
             let (len, rest) = rest.split_at_checked(usize::from(short & 0x7f))?;
             (len.iter().try_fold(0usize, |len, byte| len.checked_mul(256)?.checked_add(usize::from(*byte)))?, rest)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::spec::{Log, Mistake, Node, Property, Span};
 
-use super::shape::{Holder, Shape, key};
+use super::shape::{Holder, Shape, key, key_properties};
 
 /// A node of a spec, and how strong it is.
 #[derive(Debug, Clone)]
@@ -111,13 +111,15 @@ fn report_order(owner: &str, pieces: &[Part<'_>], log: &mut Log) {
     }
 }
 
-fn keyed<'a>(holder: Holder, owner: &str, pieces: Vec<Part<'a>>, log: &mut Log) -> Option<Cow<'a, Node>> {
-    for (one, other) in pieces.iter().zip(pieces.iter().skip(1)) {
-        if one.rank == other.rank {
+fn keyed<'a>(holder: Holder, owner: &str, mut pieces: Vec<Part<'a>>, log: &mut Log) -> Option<Cow<'a, Node>> {
+    pieces.dedup_by(|other, one| {
+        let twice = one.rank == other.rank;
+        if twice {
             let what = format!("`{} {:?}`", *one.node.name, one.node.key().unwrap_or_default());
             log.push(clash(owner, &what, (one.node.span, one.rank), (other.node.span, other.rank)));
         }
-    }
+        twice
+    });
     if pieces.len() < 2 {
         return pieces.into_iter().next().map(|piece| piece.node);
     }
@@ -144,8 +146,10 @@ fn keyed<'a>(holder: Holder, owner: &str, pieces: Vec<Part<'a>>, log: &mut Log) 
             node.arguments = piece.node.arguments.clone();
             node.span = piece.node.span;
         }
+        let title = format!("`{} {:?}` of {owner}", *piece.node.name, piece.node.key().unwrap_or_default());
         for property in &piece.node.properties {
-            properties.set(owner, property, piece.rank, piece.rank.extend.is_some(), log);
+            let is_key = key_properties(&piece.node.name).contains(&property.name.as_str());
+            properties.set(&title, property, piece.rank, !is_key, log);
         }
         children.extend(piece.node.children.iter().map(|child| Part { node: Cow::Borrowed(child), rank: piece.rank }));
     }

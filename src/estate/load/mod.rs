@@ -12,6 +12,8 @@ mod merge;
 mod plan;
 mod scope;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod top;
 mod value;
 

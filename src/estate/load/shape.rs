@@ -126,16 +126,19 @@ impl Holder {
     }
 }
 
-/// What tells nodes of one name apart: the first argument, and the kind or shape where a node has one.
+/// Properties that belong to the key of a node of that name. A distro may know one script in several versions.
+pub(super) fn key_properties(name: &str) -> &'static [&'static str] {
+    match name {
+        "script" => &["kind", "rest"],
+        "snippet" => &["shape"],
+        _ => &[],
+    }
+}
+
+/// What tells nodes of one name apart: the first argument, and the properties that belong to the key.
 pub(super) fn key(node: &Node) -> String {
     let first = node.key().unwrap_or_default();
-    let second = match node.name.value.as_str() {
-        "script" => node.property("kind"),
-        "snippet" => node.property("shape"),
-        _ => None,
-    };
-    match second.and_then(|value| value.as_text()) {
-        Some(second) => format!("{first} {second}"),
-        None => first.to_owned(),
-    }
+    let others = key_properties(&node.name).iter();
+    let others = others.map(|name| node.property(name).and_then(|value| value.as_text()).unwrap_or_default());
+    std::iter::once(first).chain(others).collect::<Vec<_>>().join("\n")
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::oci::flat::digests;
-use crate::oci::{Flat, Node, NodeKind, OciError, Store};
+use crate::oci::{Flat, Node, NodeKind};
 use crate::path::ImagePath;
 
 /// A path that came, went or changed.
@@ -59,7 +58,7 @@ pub struct FileFacts {
 }
 
 impl FileFacts {
-    fn of(path: &ImagePath, node: &Node, digests: &BTreeMap<ImagePath, Digest>) -> Self {
+    fn of(path: &ImagePath, node: &Node) -> Self {
         let mut facts = Self {
             kind: "dir",
             mode: format!("{:04o}", node.meta.mode),
@@ -77,7 +76,7 @@ impl FileFacts {
             NodeKind::File(size) => {
                 facts.kind = "file";
                 facts.size = Some(*size);
-                facts.digest = node.paths.first().and_then(|first| digests.get(first)).copied();
+                facts.digest = node.digest;
             }
             NodeKind::Symlink(target) => (facts.kind, facts.target) = ("symlink", Some(target.clone())),
             NodeKind::Char(major, minor) => (facts.kind, facts.target) = ("char", Some(format!("{major}:{minor}"))),
@@ -96,17 +95,16 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Every path that differs, sorted.
-pub(super) fn changes(store: &Store, old: &Flat, new: &Flat) -> Result<Vec<FileChange>, OciError> {
-    let facts = |flat: &Flat| -> Result<BTreeMap<ImagePath, FileFacts>, OciError> {
-        let digests = digests(flat, store)?;
-        Ok(flat.iter().map(|(path, node)| (path.clone(), FileFacts::of(path, node, &digests))).collect())
+/// Every path that differs, sorted; of trees whose layers were scanned with digests.
+pub(super) fn changes(old: &Flat, new: &Flat) -> Vec<FileChange> {
+    let facts = |flat: &Flat| -> BTreeMap<ImagePath, FileFacts> {
+        flat.iter().map(|(path, node)| (path.clone(), FileFacts::of(path, node))).collect()
     };
-    let (mut old, mut new) = (facts(old)?, facts(new)?);
+    let (mut old, mut new) = (facts(old), facts(new));
     let paths: BTreeSet<ImagePath> = old.keys().chain(new.keys()).cloned().collect();
-    Ok(paths
+    paths
         .into_iter()
         .map(|path| FileChange { old: old.remove(&path), new: new.remove(&path), path })
         .filter(|change| change.old != change.new)
-        .collect())
+        .collect()
 }

@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod packages;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::path::ImagePath;
 
+use super::flat::Scan;
 use super::{Descriptor, Flat, OciError, Selected, Store};
 
 pub use config::FieldChange;
@@ -115,7 +117,7 @@ fn of_arch(store: &Store, arch: String, old: &Selected, new: &Selected) -> Resul
         .filter(|layer| fetched.insert(layer.digest))
         .map(|layer| layer.size)
         .sum();
-    let (before, after) = (Flat::of(store, &old.manifest)?, Flat::of(store, &new.manifest)?);
+    let (before, after) = trees(store, old, new)?;
     Ok(ArchDiff {
         arch,
         old: side(old, new),
@@ -123,8 +125,20 @@ fn of_arch(store: &Store, arch: String, old: &Selected, new: &Selected) -> Resul
         pull,
         config: config::changes(&old.configuration, &new.configuration)?,
         packages: packages::changes(&installed(store, &before)?, &installed(store, &after)?),
-        files: files::changes(store, &before, &after)?,
+        files: files::changes(&before, &after),
     })
+}
+
+/// Both trees; a layer that both have is read once.
+fn trees(store: &Store, old: &Selected, new: &Selected) -> Result<(Flat, Flat), OciError> {
+    let mut scans = BTreeMap::new();
+    for layer in old.manifest.layers.iter().chain(&new.manifest.layers) {
+        if let Entry::Vacant(place) = scans.entry(layer.digest) {
+            place.insert(Scan::of(store, layer, true)?);
+        }
+    }
+    let tree = |one: &Selected| Flat::of_scans(one.manifest.layers.iter().filter_map(|layer| scans.get(&layer.digest)));
+    Ok((tree(old)?, tree(new)?))
 }
 
 fn side(one: &Selected, other: &Selected) -> Side {

@@ -1,9 +1,9 @@
 //! What scripts are worth.
 
 use crate::path::ImagePath;
-use crate::spec::{Mistake, Reader};
+use crate::spec::{Mistake, Reader, Span, did_you_mean};
 
-use super::super::super::{Alternative, Diversion, EffectUse, ScriptDecision, UcfFile, Worth};
+use super::super::super::{Alternative, Diversion, EFFECTS, EffectUse, ScriptDecision, UcfFile, Worth};
 use super::super::gather::Gathered;
 use super::parts;
 
@@ -20,7 +20,10 @@ pub(super) fn worth(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> (Worth,
         None => {}
         Some("ignore") => ignored = true,
         Some("run") => worth.run = true,
-        Some(name) => worth.effects.push(EffectUse { name: name.to_owned(), arguments: Vec::new() }),
+        Some(name) => {
+            known(name, effect.map_or(reader.span(), |value| value.span), reader);
+            worth.effects.push(EffectUse { name: name.to_owned(), arguments: Vec::new() });
+        }
     }
     for child in reader.children(&CHILDREN) {
         let mut inner = Reader::new(child, reader.log());
@@ -36,7 +39,10 @@ pub(super) fn worth(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> (Worth,
                             Mistake::new("bad-value", child.span, message).label("as a node it means nothing");
                         reader.mistake(mistake.help(format!("write effect=\"{name}\" behind the package's name")));
                     }
-                    Some(name) => worth.effects.push(EffectUse { name: name.to_owned(), arguments }),
+                    Some(name) => {
+                        known(name, child.span, reader);
+                        worth.effects.push(EffectUse { name: name.to_owned(), arguments });
+                    }
                     None => {}
                 }
             }
@@ -66,6 +72,14 @@ pub(super) fn worth(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> (Worth,
         reader.mistake(mistake.label("no effect").help(help));
     }
     (worth, reason)
+}
+
+fn known(name: &str, span: Span, reader: &mut Reader<'_, '_>) {
+    if !EFFECTS.contains(&name) {
+        let mistake = Mistake::new("unknown-name", span, format!("there is no effect `{name}`")).label("not known");
+        let all = || format!("there are {}; or \"ignore\" and \"run\"", EFFECTS.join(", "));
+        reader.mistake(mistake.help(did_you_mean(name, EFFECTS).unwrap_or_else(all)));
+    }
 }
 
 fn alternative(mut reader: Reader<'_, '_>) -> Option<Alternative> {
