@@ -11,12 +11,15 @@
 
 mod archive;
 mod archive_support;
+mod check;
 mod debs;
 mod diff;
 mod effect;
 mod export;
 mod fetch;
+mod fmt;
 mod fragment;
+mod init;
 mod layer;
 mod openpgp;
 mod oracle;

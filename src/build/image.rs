@@ -150,11 +150,8 @@ fn refuse(
 /// What the scripts of a level's packages divert.
 fn diversions(calls: &[Call], packages: &[&LockedPackage]) -> Vec<crate::estate::Diversion> {
     let names: BTreeSet<&PackageName> = packages.iter().map(|package| &package.name).collect();
-    calls
-        .iter()
-        .filter(|call| names.contains(&call.package))
-        .flat_map(|call| call.worth.diversions.iter().cloned())
-        .collect()
+    let calls: Vec<Call> = calls.iter().filter(|call| names.contains(&call.package)).cloned().collect();
+    effect::diversions::of_calls(&calls)
 }
 
 /// The newest mtime of the packages of each level and those before it.
