@@ -11,6 +11,7 @@
 
 mod archive;
 mod archive_support;
+mod check;
 mod debs;
 mod diff;
 mod effect;
@@ -20,7 +21,9 @@ mod fetch;
 mod fetch;
 mod fragment;
 mod fragment;
+mod fmt;
 mod fragment;
+mod init;
 mod layer;
 mod openpgp;
 mod oracle;

@@ -56,10 +56,18 @@ pub fn wharf(arguments: &[&str]) -> Output {
     run(env!("CARGO_BIN_EXE_wharf"), arguments)
 }
 
-/// Both streams of a wharf that ended with this code.
+/// Both streams of a wharf that ended with this code. An error's lines are joined: where they break depends on how long
+/// the path of a temporary folder is.
 pub fn wharf_ends(code: i32, arguments: &[&str]) -> (String, String) {
     let output = wharf(arguments);
     let streams = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {streams:?}");
-    streams
+    let (out, said) = streams;
+    (out, if code == 0 { said } else { joined(&said) })
+}
+
+/// The words of a diagnostic, without line breaks and the marks before its lines.
+pub fn joined(text: &str) -> String {
+    let words = text.split_whitespace().filter(|word| !matches!(*word, "|" | "│"));
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,9 @@
 //! The store, as other tools and other processes meet it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf::digest::Digest;
 use wharf::estate::Compression;
@@ -101,8 +102,11 @@ fn a_writer_that_is_killed() {
 #[test]
 fn a_kill_at_any_moment_leaves_the_store_whole() {
     let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let index = || std::fs::metadata(folder.path().join("index.json")).unwrap().ino();
     let mut tagged = 0;
     for round in 0..12 {
+        let before = index();
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args(["store::a_writer_that_is_killed", "--exact", "--nocapture"])
             .env("WHARF_TEST_WRITER", folder.path())
@@ -110,14 +114,20 @@ fn a_kill_at_any_moment_leaves_the_store_whole() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(120 + round * 17));
+        // Once it has named an image it is in the middle of the next.
+        let start = Instant::now();
+        while index() == before {
+            assert!(start.elapsed() < Duration::from_secs(120), "no writer came as far as an image");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(round * 1300));
         writer.kill().unwrap();
         assert!(writer.wait().unwrap().code().is_none(), "the writer ended by itself");
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.verify().unwrap(), [], "round {round}");
         tagged = store.refs().unwrap().len();
     }
-    assert!(tagged > 0, "no writer came as far as an image");
+    assert!(tagged > 0);
     let pruned = Store::prune(folder.path(), &[], false, &|| {}).unwrap();
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.verify().unwrap(), []);

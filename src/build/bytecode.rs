@@ -282,6 +282,11 @@ pub(super) fn fragments(
             .map(|entry| entry.path.clone())
             .collect();
         let kept = workshop.fragments.variant(&compiled, &Changes { without, ..Changes::default() })?;
+        for (path, node) in kept.nodes(&Origin::Package(package.name.clone())) {
+            if !node.is_dir() || tree.get(path).is_none() {
+                tree.place(path.clone(), node);
+            }
+        }
         found.insert(package.name.clone(), kept);
     }
     Ok(found)

@@ -9,7 +9,7 @@ use crate::estate::{Archive, ArchiveSource, Distro, Image, Level, Pin, Relation}
 /// the specs, summaries, files and whatever else moves no package do not count.
 pub fn digest(image: &Image, distro: &Distro) -> Digest {
     let mut text = String::new();
-    for archive in &distro.archives {
+    for archive in distro.archives.iter().filter(|archive| archive.serves(&image.arch)) {
         archive_line(&mut text, archive);
     }
     pins(&mut text, &distro.pins);

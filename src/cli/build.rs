@@ -131,7 +131,8 @@ fn report(outcome: &build::Outcome, global: &Global, screen: &Screen) -> Result<
             indexes: indexes.collect(),
             failed: outcome.wrong.iter().map(ToString::to_string).collect(),
         };
-        return Ok(screen.json(&document)?);
+        screen.document(&document);
+        return Ok(());
     }
     for built in &outcome.built {
         let build::Built { key, manifest, layers, .. } = built;

@@ -99,7 +99,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             .collect();
         let document =
             Document { version: 1, written, stale: &locked.stale, changes: &changes, changed_scripts };
-        screen.json(&document)?;
+        screen.document(&document);
     }
     for (distro, script) in &locked.changed {
         if !is_accepted(&locked.lock, distro, script) {
@@ -119,6 +119,9 @@ pub(super) fn bring_up(
     tools: &Tools,
     screen: &Screen,
 ) -> Result<build::Locked, Vec<build::BuildError>> {
+    for problem in tools.problems() {
+        screen.say(&format!("this machine's apt sources: {problem}"));
+    }
     let progress = screen.progress();
     let fragments = tools.fragments(project.compression);
     build::lock(project, old, images, wish, tools.access(&progress), &fragments, host_arch(project))
@@ -142,7 +145,7 @@ fn check(
         let changes = LockDiff::default();
         let document =
             Document { version: 1, written: false, stale: &stale, changes: &changes, changed_scripts: Vec::new() };
-        screen.json(&document)?;
+        screen.document(&document);
     }
     for Stale { image, distro, arch, why } in &stale {
         screen.say(&format!("`{image}` for {distro} on {arch}: {why}"));

@@ -179,7 +179,7 @@ impl Scanner {
     fn nested(&mut self, open: char, close: char) -> String {
         let mut depth = 1;
         let mut inner = String::new();
-        while let Some(c) = self.rest.next() {
+        for c in self.rest.by_ref() {
             if c == open {
                 depth += 1;
             } else if c == close {

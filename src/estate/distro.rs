@@ -46,8 +46,17 @@ pub struct Archive {
     pub name: String,
     /// Remote or a folder.
     pub source: ArchiveSource,
+    /// Only for these arches, as ports archives are; for all where it is empty.
+    pub arches: Vec<ArchName>,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Archive {
+    /// Whether packages for `arch` come from here.
+    pub fn serves(&self, arch: &ArchName) -> bool {
+        self.arches.is_empty() || self.arches.contains(arch)
+    }
 }
 
 /// Where an archive is.

@@ -17,12 +17,6 @@ pub enum Color {
     Never,
 }
 
-/// A result that JSON cannot hold.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("the result cannot be written as JSON: {0}")]
-#[diagnostic(code(wharf::ui::json))]
-pub struct JsonError(#[from] serde_json::Error);
-
 /// Where a run prints, and how.
 #[derive(Debug)]
 pub struct Screen {
@@ -55,12 +49,6 @@ impl Screen {
             text.push('\n');
             self.out(&text);
         }
-    }
-
-    /// Prints a document for programs on standard output.
-    pub fn json(&self, document: &impl serde::Serialize) -> Result<(), JsonError> {
-        self.out(&format!("{}\n", serde_json::to_string_pretty(document)?));
-        Ok(())
     }
 
     /// Prints a line for a person on standard error, unless quiet.

@@ -64,7 +64,7 @@ fn distro(archives: Vec<(&str, ArchiveSource)>) -> Distro {
         arches: Vec::new(),
         archives: archives
             .into_iter()
-            .map(|(name, source)| estate::Archive { name: name.to_owned(), source, span: span() })
+            .map(|(name, source)| estate::Archive { name: name.to_owned(), source, arches: Vec::new(), span: span() })
             .collect(),
         pins: Vec::new(),
         filters: Filters::default(),

@@ -77,6 +77,7 @@ fn a_folder_of_debs_is_an_archive() {
     scene.distro.archives.push(estate::Archive {
         name: "own".to_owned(),
         source: ArchiveSource::Dir(dir.path().to_owned()),
+        arches: Vec::new(),
         span: span(),
     });
     let opened = scene.open().unwrap();

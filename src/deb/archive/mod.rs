@@ -79,6 +79,9 @@ pub fn open(
     let mut suites = Vec::new();
     for archive in &distro.archives {
         let ArchiveSource::Remote { suites: names, keyring, .. } = &archive.source else { continue };
+        if !arches.iter().any(|arch| archive.serves(&arch.name)) {
+            continue;
+        }
         let wrong = |reason| ArchiveError::Keyring { archive: archive.name.clone(), span: keyring.span, reason };
         let bytes = keyring.value.read().map_err(|error| wrong(error.to_string()))?;
         let keyring = Keyring::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
@@ -91,12 +94,14 @@ pub fn open(
     }
     let mut jobs = Vec::new();
     for suite in &suites {
-        let components = distro.archives.iter().find(|archive| archive.name == suite.key.archive);
-        let Some(ArchiveSource::Remote { components, .. }) = components.map(|archive| &archive.source) else {
+        let archive = distro.archives.iter().find(|archive| archive.name == suite.key.archive);
+        let Some((archive, ArchiveSource::Remote { components, .. })) =
+            archive.map(|archive| (archive, &archive.source))
+        else {
             continue;
         };
         let facts = Arc::new(suite.release.facts(&suite.key.archive, &suite.key.suite));
-        for arch in arches {
+        for arch in arches.iter().filter(|arch| archive.serves(&arch.name)) {
             for component in components {
                 for file in wanted_indexes(access, suite, component, arch)? {
                     jobs.push(Job { arch, suite, facts: Arc::clone(&facts), file });
@@ -146,7 +151,8 @@ pub fn open(
     for archive in &distro.archives {
         if let ArchiveSource::Dir(dir) = &archive.source {
             for record in folder::read(&archive.name, dir)? {
-                for arch in arches.iter().filter(|arch| record.arch == arch.debian || record.arch == "all") {
+                let here = |arch: &&&Arch| record.arch == arch.debian || record.arch == "all";
+                for arch in arches.iter().filter(|arch| archive.serves(&arch.name)).filter(here) {
                     packages.entry(arch.name.clone()).or_default().push(record.clone());
                 }
             }

@@ -202,11 +202,11 @@ impl Reader {
             all => all,
         };
         let idle = words.iter().all(|word| pure(word))
-            && match words {
-                [":" | "true" | "false" | "[" | "test" | "echo" | "exit" | "return" | "set", ..] => true,
-                ["dpkg", "--compare-versions", ..] => true,
-                _ => false,
-            };
+            && matches!(
+                words,
+                [":" | "true" | "false" | "[" | "test" | "echo" | "exit" | "return" | "set", ..]
+                    | ["dpkg", "--compare-versions", ..]
+            );
         self.at = at;
         idle
     }

@@ -49,17 +49,13 @@ pub(in super::super) fn distro(
                 let values = reader.value("arch names").into_iter().chain(reader.rest()).collect::<Vec<_>>();
                 for value in values {
                     let Some(arch) = reader.read::<ArchName>(value) else { continue };
-                    if !arches.contains(&arch.as_str()) {
-                        let mistake = Mistake::new("unknown-name", value.span, format!("there is no arch `{arch}`"));
-                        let help = did_you_mean(arch.as_str(), arches.iter().copied());
-                        reader.mistake(mistake.label("not known").help_if(help));
-                    } else if !distro.arches.contains(&arch) {
+                    if is_known(&mut reader, value.span, &arch, arches) && !distro.arches.contains(&arch) {
                         distro.arches.push(arch);
                     }
                 }
                 reader.finish();
             }
-            "archive" => distro.archives.extend(archive(reader, gathered)),
+            "archive" => distro.archives.extend(archive(reader, arches, gathered)),
             "pin" => distro.pins.extend(parts::pin(reader)),
             "filters" => distro.filters.rules.extend(filters(reader)),
             "account" => {
@@ -77,12 +73,33 @@ pub(in super::super) fn distro(
     distro
 }
 
-fn archive(mut reader: Reader<'_, '_>, gathered: &Gathered) -> Option<Archive> {
+/// Whether `arch` is one of the project's; a mistake at `span` otherwise.
+fn is_known(reader: &mut Reader<'_, '_>, span: Span, arch: &ArchName, arches: &[&str]) -> bool {
+    let known = arches.contains(&arch.as_str());
+    if !known {
+        let mistake = Mistake::new("unknown-name", span, format!("there is no arch `{arch}`"));
+        let help = did_you_mean(arch.as_str(), arches.iter().copied());
+        reader.mistake(mistake.label("not known").help_if(help));
+    }
+    known
+}
+
+fn archive(mut reader: Reader<'_, '_>, arches: &[&str], gathered: &Gathered) -> Option<Archive> {
     let span = reader.span();
     let name: Option<String> = reader.argument("a name");
     if let Some(bad) = name.as_deref().filter(|name| !is_word(name)) {
         let mistake = Mistake::new("bad-value", span, format!("`{bad}` cannot name an archive"));
         reader.mistake(mistake.label("lower-case letters, digits, `-`, `_` and `.`"));
+    }
+    let mut only = Vec::new();
+    if let Some(value) = reader.property_value("arch") {
+        let text: String = reader.read(value).unwrap_or_default();
+        for word in text.split('|').map(str::trim) {
+            match ArchName::new(word) {
+                Ok(arch) => only.extend(is_known(&mut reader, value.span, &arch, arches).then_some(arch)),
+                Err(error) => reader.mistake(Mistake::new("bad-value", value.span, error.to_string())),
+            }
+        }
     }
     let dir = reader.property_value("dir");
     let source = match dir {
@@ -106,7 +123,7 @@ fn archive(mut reader: Reader<'_, '_>, gathered: &Gathered) -> Option<Archive> {
         None => remote(&mut reader, gathered),
     };
     reader.finish();
-    Some(Archive { name: name?, source: source?, span })
+    Some(Archive { name: name?, source: source?, arches: only, span })
 }
 
 /// The lock writes it as a word in front of a `:`.
