@@ -16,6 +16,7 @@ mod diff;
 mod effect;
 mod export;
 mod fetch;
+mod fetch_verb;
 mod fragment;
 mod layer;
 mod openpgp;
