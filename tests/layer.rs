@@ -1,12 +1,12 @@
 //! Fragments put together: what packages keep of their files, and layers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-use wharf::layer::{Directories, Fragment, Level, Rights, merge, whiteout, with_parents, write};
+use wharf::layer::{Built, Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -31,65 +31,76 @@ fn show(tree: &Tree) -> String {
 }
 
 /// Merges levels of packages and gives the tree as text.
-fn merged(levels: &[(&[Deb], &[Diversion])]) -> Result<String, String> {
+fn merged(levels: &[(&[&Deb], &[Diversion])]) -> Result<String, String> {
     let bench = Bench::new(Compression::Zstd);
     let made: Vec<Vec<Arc<Fragment>>> =
         levels.iter().map(|(debs, _)| debs.iter().map(|deb| bench.make(deb).unwrap()).collect()).collect();
     let levels: Vec<Level<'_>> =
         made.iter().zip(levels).map(|(fragments, (_, diversions))| Level { fragments, diversions }).collect();
     let merged = merge(&levels).map_err(|error| error.to_string())?;
-    let (tree, fragments) = merged.build(&bench.fragments).unwrap();
+    let Built { tree, levels: fragments } = merged.build(&bench.fragments).unwrap();
     check_layers(&bench, &tree, &fragments);
     Ok(show(&tree))
 }
 
-/// The layers above each other are the tree, but for what diversions moved out of earlier ones (touched, removed).
-fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
+/// What the layers above each other are, as an independent reader sees it: the mode, the link, the bytes of each path.
+fn stacked(bench: &Bench, layers: &[Vec<Arc<Fragment>>]) -> BTreeMap<String, (u8, u32, String, Digest)> {
     let mut stacked: BTreeMap<String, (u8, u32, String, Digest)> = BTreeMap::new();
-    for level in levels {
-        let tar = untar(bench, level);
+    for layer in layers {
+        let tar = untar(bench, layer);
         let mut archive = tar::Archive::new(tar.as_slice());
-        let mut names = BTreeSet::new();
+        let mut here: BTreeMap<String, (u8, u32, String, Digest)> = BTreeMap::new();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
             let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
             let name = format!("/{}", name.trim_start_matches("./").trim_end_matches('/'));
             let mut bytes = Vec::new();
             io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-            let kind = entry.header().entry_type().as_byte();
-            assert!(names.insert(name.clone()) || kind == b'5', "{name} is twice in one layer");
-            let mut link =
-                entry.link_name_bytes().map(|l| String::from_utf8(l.into_owned()).unwrap()).unwrap_or_default();
-            let mut digest = Digest::of(&bytes);
-            if kind == b'1' {
-                digest = stacked[&format!("/{link}")].3;
-                link.clear();
+            if let Some((above, gone)) = name.split_once("/.wh.") {
+                let gone = format!("{above}/{gone}");
+                stacked.retain(|path, _| *path != gone && !path.starts_with(&format!("{gone}/")));
+                continue;
             }
-            let kind = if kind == b'1' { b'0' } else { kind };
-            stacked.insert(name, (kind, entry.header().mode().unwrap(), link, digest));
+            let kind = entry.header().entry_type().as_byte();
+            assert!(kind == b'5' || !here.contains_key(&name), "{name} is twice in one layer");
+            let link = entry.link_name_bytes().map(|l| String::from_utf8(l.into_owned()).unwrap()).unwrap_or_default();
+            let one = match kind {
+                b'1' => here[&format!("/{link}")].clone(),
+                kind => (kind, entry.header().mode().unwrap(), link, Digest::of(&bytes)),
+            };
+            if one.0 != b'5' {
+                stacked.retain(|path, _| !path.starts_with(&format!("{name}/")));
+            }
+            here.insert(name, one);
         }
+        stacked.extend(here);
     }
-    let moved: BTreeSet<String> = tree.touched().map(|(path, _)| path.to_string()).collect();
-    for path in tree.removed() {
-        stacked.remove(path.as_str());
-    }
-    for (path, node) in tree.iter().filter(|(path, _)| !moved.contains(path.as_str())) {
-        let (kind, link, bytes) = match &node.kind {
-            Kind::Dir => (b'5', String::new(), Vec::new()),
-            Kind::Symlink(text) => (b'2', text.clone(), Vec::new()),
-            Kind::File(content) => (b'0', String::new(), content.read().unwrap()),
-            Kind::Hardlink(first) => match &tree.get(first).unwrap().kind {
-                Kind::File(content) => (b'0', String::new(), content.read().unwrap()),
-                other => panic!("{path} is a name of {other:?}"),
-            },
-        };
-        let found = stacked.remove(path.as_str()).unwrap_or_else(|| panic!("{path} is in no layer"));
-        assert_eq!(found, (kind, u32::from(node.mode), link, Digest::of(&bytes)), "{path}");
-    }
-    assert!(stacked.is_empty(), "in layers, not in the tree: {:?}", stacked.keys());
+    stacked
 }
 
-fn one(debs: &[Deb]) -> Result<String, String> {
+/// The layers and their difference to the tree are the tree.
+fn check_layers(bench: &Bench, tree: &Tree, levels: &[Vec<Arc<Fragment>>]) {
+    let top = difference(levels, tree).unwrap();
+    let top = bench.fragments.pack(None, top.iter(), Directories::Written).unwrap();
+    let layers = [levels, &[vec![top]]].concat();
+    let expected: BTreeMap<String, (u8, u32, String, Digest)> = tree
+        .iter()
+        .map(|(path, _)| {
+            let (node, kind, link, bytes) = match tree.lookup_here(path).unwrap() {
+                (_, node @ Node { kind: Kind::File(content), .. }) => {
+                    (node, b'0', String::new(), content.read().unwrap())
+                }
+                (_, node @ Node { kind: Kind::Symlink(text), .. }) => (node, b'2', text.clone(), Vec::new()),
+                (_, node @ Node { kind: Kind::Dir, .. }) => (node, b'5', String::new(), Vec::new()),
+                (_, node) => panic!("{path} is a name of {:?}", node.kind),
+            };
+            (path.to_string(), (kind, u32::from(node.mode), link, Digest::of(&bytes)))
+        })
+        .collect();
+    assert_eq!(stacked(bench, &layers), expected);
+}
+
+fn one(debs: &[&Deb]) -> Result<String, String> {
     merged(&[(debs, NONE)])
 }
 
@@ -97,50 +108,50 @@ fn one(debs: &[Deb]) -> Result<String, String> {
 fn one_path_in_two_packages_is_refused() {
     let a = Deb::new("aa", "1").file("./x", "a").file("./y", "a");
     let b = Deb::new("bb", "1").file("./x", "b").dir("./y/", 0o755);
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap_err(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @r#"
     packages `aa` and `bb` both have `/x`, and it differs
     `/y` is a directory in one of the packages `bb` and `aa` and none in the other
     "#);
     // Not of this version.
     let b = b.field("Replaces: aa (<< 1)");
-    assert!(one(&[a, b]).is_err());
+    assert!(one(&[&a, &b]).is_err());
     // The same bytes in another mode.
     let a = Deb::new("aa", "1").entry("./x", b'0', "", 0o644, b"x");
     let b = Deb::new("bb", "1").entry("./x", b'0', "", 0o755, b"x");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"packages `aa` and `bb` both have `/x`, and it differs");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"packages `aa` and `bb` both have `/x`, and it differs");
     // Before usr-merge they were two.
     let a = Deb::new("aa", "1").dir("./bin/", 0o755).file("./bin/x", "a");
     let b = Deb::new("bb", "1").dir("./usr/", 0o755).dir("./usr/bin/", 0o755).file("./usr/bin/x", "b");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"packages `aa` and `bb` both have `/usr/bin/x`, and it differs");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"packages `aa` and `bb` both have `/usr/bin/x`, and it differs");
     // A link into nothing in the place of a directory.
     let a = Deb::new("aa", "1").symlink("./x", "nowhere");
     let b = Deb::new("bb", "1").dir("./x/", 0o755).file("./x/y", "b");
-    insta::assert_snapshot!(one(&[a, b]).unwrap_err(), @"`/x` is a directory in one of the packages `bb` and `aa` and none in the other");
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap_err(), @"`/x` is a directory in one of the packages `bb` and `aa` and none in the other");
 }
 
 #[test]
 fn replaces_says_who_keeps_a_path() {
     let a = Deb::new("aa", "1").file("./x", "a");
     let takes = Deb::new("bb", "2").field("Replaces: cc, aa (<< 2)").file("./x", "b");
-    insta::assert_snapshot!(one(&[a.clone(), takes.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &takes]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
-    insta::assert_snapshot!(merged(&[(&[a.clone()], NONE), (&[takes.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&takes], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
     // The earlier level holds what replaces.
-    insta::assert_snapshot!(merged(&[(&[takes.clone()], NONE), (&[a.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&takes], NONE), (&[&a], NONE)]).unwrap(), @r#"
     / bb 0755 dir
     /x bb 0644 file b
     "#);
     let both = a.field("Replaces: bb");
-    insta::assert_snapshot!(one(&[both.clone(), takes.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&both, &takes]).unwrap(), @r#"
     / aa 0755 dir
     /x aa 0644 file a
     "#);
-    insta::assert_snapshot!(merged(&[(&[both], NONE), (&[takes], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&both], NONE), (&[&takes], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     "#);
@@ -150,7 +161,7 @@ fn replaces_says_who_keeps_a_path() {
 fn equal_files_may_be_in_two_packages() {
     let a = Deb::new("aa", "1").file("./x", "same").hardlink("./z", "./x");
     let b = Deb::new("bb", "1").file("./x", "same").hardlink("./y", "./x");
-    insta::assert_snapshot!(one(&[a, b]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /x aa 0644 file same
     /y bb 0644 file same
@@ -162,13 +173,13 @@ fn equal_files_may_be_in_two_packages() {
 fn a_hard_link_outlives_the_name_that_another_package_takes() {
     let a = Deb::new("aa", "1").file("./x", "a").hardlink("./y", "./x").hardlink("./z", "./x");
     let b = Deb::new("bb", "1").field("Replaces: aa").file("./x", "b");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     /y aa 0644 file a
     /z aa 0644 name of /y
     "#);
-    insta::assert_snapshot!(merged(&[(&[a], NONE), (&[b], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&b], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /x bb 0644 file b
     /y aa 0644 file a
@@ -181,7 +192,7 @@ fn a_directory_is_as_the_one_says_who_says_more_than_plain() {
     let a = Deb::new("aa", "1").dir("./d/", 0o755).file("./d/a", "a");
     let b = Deb::new("bb", "1").dir("./d/", 0o2750).file("./d/b", "b");
     let c = Deb::new("cc", "1").dir("./d/", 0o700).file("./d/c", "c");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone(), c.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b, &c]).unwrap(), @r#"
     / aa 0755 dir
     /d aa 2750 dir
     /d/a aa 0644 file a
@@ -189,7 +200,7 @@ fn a_directory_is_as_the_one_says_who_says_more_than_plain() {
     /d/c cc 0644 file c
     "#);
     // What an earlier level said holds; plain is no word.
-    let levels: [(&[Deb], &[Diversion]); 3] = [(&[a], NONE), (&[c], NONE), (&[b], NONE)];
+    let levels: [(&[&Deb], &[Diversion]); 3] = [(&[&a], NONE), (&[&c], NONE), (&[&b], NONE)];
     insta::assert_snapshot!(merged(&levels).unwrap(), @r#"
     / aa 0755 dir
     /d cc 0700 dir
@@ -207,7 +218,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
         .dir("./x/sub/", 0o700)
         .file("./x/sub/b", "b")
         .hardlink("./x/c", "./x/sub/b");
-    insta::assert_snapshot!(one(&[a.clone(), b.clone()]).unwrap(), @r#"
+    insta::assert_snapshot!(one(&[&a, &b]).unwrap(), @r#"
     / aa 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -216,7 +227,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
     /real/sub/b bb 0644 name of /real/c
     /x aa 0777 link real
     "#);
-    insta::assert_snapshot!(merged(&[(&[a.clone()], NONE), (&[b.clone()], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&a], NONE), (&[&b], NONE)]).unwrap(), @r#"
     / aa 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -226,7 +237,7 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
     /x aa 0777 link real
     "#);
     // dpkg never puts a link in the place of a directory that is there.
-    insta::assert_snapshot!(merged(&[(&[b], NONE), (&[a], NONE)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&b], NONE), (&[&a], NONE)]).unwrap(), @r#"
     / bb 0755 dir
     /real aa 0755 dir
     /real/a aa 0644 file a
@@ -251,7 +262,7 @@ fn a_diversion_moves_what_others_bring() {
         Deb::new("tool", "1").dir("./sbin/", 0o755).file("./sbin/tool", "real").hardlink("./sbin/also", "./sbin/tool");
     let shim = Deb::new("shim", "1").dir("./sbin/", 0o755).file("./sbin/tool", "shim");
     let diversions = diversion("shim");
-    let packages = [shim.clone(), tool.clone()];
+    let packages = [&shim, &tool];
     insta::assert_snapshot!(merged(&[(&packages, &diversions)]).unwrap(), @r#"
     / shim 0755 dir
     /usr shim 0755 dir
@@ -261,7 +272,7 @@ fn a_diversion_moves_what_others_bring() {
     /usr/sbin/tool.real tool 0644 name of /usr/sbin/also
     "#);
     // The parent's layer has the file at its old path: the top layer has to move it.
-    insta::assert_snapshot!(merged(&[(&[tool.clone()], NONE), (&[shim], &diversions)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&tool], NONE), (&[&shim], &diversions)]).unwrap(), @r#"
     / tool 0755 dir
     /usr tool 0755 dir
     /usr/sbin tool 0755 dir
@@ -271,13 +282,52 @@ fn a_diversion_moves_what_others_bring() {
     "#);
     // Nothing takes the diverted path's place.
     let empty = Deb::new("shim", "1");
-    insta::assert_snapshot!(merged(&[(&[tool], NONE), (&[empty], &diversions)]).unwrap(), @r#"
+    insta::assert_snapshot!(merged(&[(&[&tool], NONE), (&[&empty], &diversions)]).unwrap(), @r#"
     / tool 0755 dir
     /usr tool 0755 dir
     /usr/sbin tool 0755 dir
     /usr/sbin/also tool 0644 file real
     /usr/sbin/tool.real tool 0644 file real
     "#);
+}
+
+#[test]
+fn the_top_layer_says_only_what_the_others_do_not() {
+    let bench = Bench::new(Compression::Zstd);
+    let deb = Deb::new("aa", "1")
+        .dir("./d/", 0o755)
+        .dir("./d/e/", 0o755)
+        .file("./d/e/x", "x")
+        .file("./d/y", "y")
+        .hardlink("./d/z", "./d/y")
+        .dir("./f/", 0o700)
+        .file("./f/g", "g");
+    let fragments = [bench.make(&deb).unwrap()];
+    let merged = [Level { fragments: &fragments, diversions: NONE }];
+    let Built { mut tree, levels } = merge(&merged).unwrap().build(&bench.fragments).unwrap();
+    assert!(difference(&levels, &tree).unwrap().is_empty());
+    // Touched, and the same as before.
+    tree.get_mut(&path("/f/g")).unwrap();
+    assert!(difference(&levels, &tree).unwrap().is_empty());
+    tree.remove(&path("/d/e"));
+    tree.get_mut(&path("/d/y")).unwrap().mode = 0o600;
+    tree.insert(&path("/f/new"), Node::file("n", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();
+    let top = difference(&levels, &tree).unwrap();
+    let shown: Vec<String> = top.iter().map(|(path, node)| format!("{path} {:04o}", node.mode)).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    / 0755
+    /d 0755
+    /d/.wh.e 0644
+    /d/y 0600
+    /d/z 0644
+    /f 0700
+    /f/new 0644
+    "#);
+    check_layers(&bench, &tree, &levels);
+    // A file where a directory was.
+    tree.remove(&path("/d"));
+    tree.insert(&path("/d"), Node::file("d", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();
+    check_layers(&bench, &tree, &levels);
 }
 
 #[test]
@@ -290,7 +340,7 @@ fn a_childs_packages_do_not_change_what_its_parents_layer_holds() {
     assert!(merge(&alone).unwrap().changes.is_empty());
     let merged = merge(&both).unwrap();
     assert!(merged.changes.is_empty(), "{:?}", merged.changes);
-    let (_, fragments) = merged.build(&bench.fragments).unwrap();
+    let fragments = merged.build(&bench.fragments).unwrap().levels;
     assert!(Arc::ptr_eq(&fragments[0][0], &base[0]));
 }
 
@@ -389,7 +439,7 @@ fn a_damaged_fragment_is_named_and_not_written_as_good() {
         let good = std::fs::read(&file).unwrap();
         let write = |bytes: &[u8]| {
             std::fs::write(&file, bytes).unwrap();
-            write(&[part.clone()], compression, 2, bench.fragments.cache(), io::sink())
+            write(std::slice::from_ref(&part), compression, 2, bench.fragments.cache(), io::sink())
                 .map_err(|error| error.to_string())
         };
         let mut bad = good.clone();

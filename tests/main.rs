@@ -11,13 +11,16 @@
 
 mod archive;
 mod archive_support;
+mod check;
 mod debs;
 mod diff;
 mod effect;
 mod export;
 mod fetch;
 mod fetch_verb;
+mod fmt;
 mod fragment;
+mod init;
 mod layer;
 mod openpgp;
 mod oracle;

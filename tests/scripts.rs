@@ -37,6 +37,20 @@ fn every_account_that_a_judged_script_makes_has_an_id() {
     }
 }
 
+#[test]
+fn an_effect_that_there_is_not_is_a_mistake_of_the_spec_with_the_nearest_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("specs")).unwrap();
+    let spec = "import \"catalogue\"\nextend distro \"debian-trixie\" {\n    script \"xx\" kind=\"postinst\" effect=\"sysuser\"\n}\n";
+    std::fs::write(folder.path().join("specs/x.kdl"), spec).unwrap();
+    let run =
+        std::process::Command::new(env!("CARGO_BIN_EXE_wharf")).arg("-C").arg(folder.path()).arg("check").output();
+    let message = String::from_utf8(run.unwrap().stderr).unwrap();
+    assert!(message.contains("there is no effect `sysuser`"), "{message}");
+    assert!(message.contains("specs/x.kdl:3:40"), "{message}");
+    assert!(message.contains("did you mean `sysusers`?"), "{message}");
+}
+
 /// `WHARF_TEST_DEBS` holds a folder per distro (`debian-trixie/`) with the .debs that its table was made from.
 fn debs(distro: &str) -> Option<Vec<PackageInfo>> {
     let Some(root) = std::env::var_os("WHARF_TEST_DEBS") else {

@@ -83,7 +83,7 @@ impl Compilers {
         let levels = [Level { fragments: &parts, diversions: &[] }];
         let merged = layer::merge(&levels)
             .map_err(|conflicts| BuildError::ToolConflict { distro: distro.name.clone(), conflicts })?;
-        let (tree, _) = merged.build(fragments)?;
+        let layer::Built { tree, .. } = merged.build(fragments)?;
         let root = unpack(fragments.cache(), &key, &tree)?;
         let known = Arc::new(Opened { compiler: Compiler::open(&root, bytecode, host)?, key });
         opened.insert(distro.name.clone(), Arc::clone(&known));
@@ -282,6 +282,11 @@ pub(super) fn fragments(
             .map(|entry| entry.path.clone())
             .collect();
         let kept = workshop.fragments.variant(&compiled, &Changes { without, ..Changes::default() })?;
+        for (path, node) in kept.nodes(&Origin::Package(package.name.clone())) {
+            if !node.is_dir() || tree.get(path).is_none() {
+                tree.place(path.clone(), node);
+            }
+        }
         found.insert(package.name.clone(), kept);
     }
     Ok(found)

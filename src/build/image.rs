@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use crate::deb::{Call, PackageInfo, script, solve};
 use crate::effect::{self, Context};
 use crate::estate::{Arch, Distro, Image, ImageConfig, ImageKey, ScriptDecision};
-use crate::layer::{self, Changes, Directories, Fragment, Level};
+use crate::layer::{self, Changes, Directories, Fragment, LayerError, Level};
 use crate::lock::{LockedPackage, Member, ScriptKey};
 use crate::name::PackageName;
 use crate::oci::{Annotations, Descriptor, ImageRecord, LayerRecord, Store};
 use crate::path::ImagePath;
 use crate::spec::Mistake;
-use crate::tree::{Node, Origin, Tree};
+use crate::tree::{Origin, Tree};
 
 use super::bytecode;
 use super::error::BuildError;
@@ -87,7 +87,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     let plan: Vec<Level<'_>> =
         fragments.iter().zip(&diversions).map(|(fragments, diversions)| Level { fragments, diversions }).collect();
     let merged = layer::merge(&plan).map_err(|conflicts| BuildError::Conflict { key: key(image), conflicts })?;
-    let (mut tree, mut built) = merged.build(workshop.fragments)?;
+    let layer::Built { mut tree, levels: mut built } = merged.build(workshop.fragments)?;
 
     let newest = newest(&fragments);
     let mtime = newest.last().copied().unwrap_or(0);
@@ -98,7 +98,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
 
     leave_out(workshop, &tree, &mut built)?;
     let compiled = bytecode::fragments(workshop, image, distro, &mut tree, calls, &locked, &fragments)?;
-    let layers = layers(workshop, store, image, &tree, built, &compiled, &newest)?;
+    let layers = layers(workshop, store, image, &mut tree, built, &compiled, &newest)?;
 
     let version = version(image, &packages);
     let config = config(image, version.as_deref());
@@ -150,11 +150,8 @@ fn refuse(
 /// What the scripts of a level's packages divert.
 fn diversions(calls: &[Call], packages: &[&LockedPackage]) -> Vec<crate::estate::Diversion> {
     let names: BTreeSet<&PackageName> = packages.iter().map(|package| &package.name).collect();
-    calls
-        .iter()
-        .filter(|call| names.contains(&call.package))
-        .flat_map(|call| call.worth.diversions.iter().cloned())
-        .collect()
+    let calls: Vec<Call> = calls.iter().filter(|call| names.contains(&call.package)).cloned().collect();
+    effect::diversions::of_calls(&calls)
 }
 
 /// The newest mtime of the packages of each level and those before it.
@@ -193,17 +190,18 @@ fn leave_out(workshop: &Workshop<'_>, tree: &Tree, built: &mut [Vec<Arc<Fragment
     Ok(())
 }
 
-/// Layers from the lowest: of each level its packages and its files, at last what effects made.
+/// Layers from the lowest: of each level its packages and its files, at last all that is still to be said, which is
+/// what effects made.
 fn layers(
     workshop: &Workshop<'_>,
     store: &Store,
     image: &Image,
-    tree: &Tree,
+    tree: &mut Tree,
     built: Vec<Vec<Arc<Fragment>>>,
     compiled: &BTreeMap<PackageName, Arc<Fragment>>,
     newest: &[i64],
 ) -> Result<Vec<LayerRecord>, BuildError> {
-    let mut below = Below::default();
+    let mut below: Vec<Vec<Arc<Fragment>>> = Vec::new();
     let mut layers = Vec::new();
     let mut files = split(tree, image);
     for (number, (level, packages)) in image.levels.iter().zip(built).enumerate() {
@@ -214,84 +212,52 @@ fn layers(
                 parts.push(fragment);
                 parts.extend(bytecode);
             }
-            parts.insert(0, workshop.fragments.directories(&parts)?);
-            // Each part lists its directories; what is written is the first part's word.
-            parts.iter().rev().for_each(|part| below.add(part));
-            let what = format!("packages of {}", level.image);
-            layers.push(workshop.layer(store, &parts, what)?);
+            let directories = workshop.fragments.directories(&parts)?;
+            for (path, node) in directories.nodes(&Origin::Effect("directories")) {
+                if tree.get(path).is_none() {
+                    tree.place(path.clone(), node);
+                }
+            }
+            parts.insert(0, Arc::clone(&directories));
+            layers.push(workshop.layer(store, &parts, format!("packages of {}", level.image))?);
+            // The other parts only list theirs: what is written is the first part's word.
+            parts.push(directories);
+            below.push(parts);
         }
         if let Some(paths) = files.remove(&number) {
+            // All descendants of an image share this layer: its files carry the newest time of the packages so far.
             let mtime = newest.get(number).copied().unwrap_or(0);
-            let part = nodes(workshop, tree, paths.into_iter(), Some(mtime))?;
-            below.add(&part);
-            layers.push(workshop.layer(store, &[part], format!("files of {}", level.image))?);
+            for path in &paths {
+                if let Some(node) = tree.get_mut(path) {
+                    node.mtime = mtime;
+                }
+            }
+            let nodes = layer::with_parents(tree, paths.iter());
+            let part =
+                workshop.fragments.pack(None, nodes.iter().map(|(path, node)| (path, *node)), Directories::Written)?;
+            layers.push(workshop.layer(store, &[Arc::clone(&part)], format!("files of {}", level.image))?);
+            below.push(vec![part]);
         }
     }
-    let rest: BTreeSet<&ImagePath> = files.into_values().flatten().chain(below.differences(tree)).collect();
+    let rest = layer::difference(&below, tree).map_err(LayerError::Io)?;
     if !rest.is_empty() {
-        let part = nodes(workshop, tree, rest.into_iter(), None)?;
+        let part = workshop.fragments.pack(None, rest.iter(), Directories::Written)?;
         layers.push(workshop.layer(store, &[part], format!("effects in {}", image.name))?);
     }
     Ok(layers)
 }
 
-/// Touched paths by the number of the level whose spec put them there; those of effects under a number above all.
-fn split<'a>(tree: &'a Tree, image: &Image) -> BTreeMap<usize, BTreeSet<&'a ImagePath>> {
-    let level = |node: &Node| match &node.origin {
-        Origin::Tree(name, _) | Origin::Node(name, _) => {
-            image.levels.iter().position(|level| level.image == *name).unwrap_or(usize::MAX)
-        }
-        Origin::Package(_) | Origin::Effect(_) => usize::MAX,
-    };
-    let mut files: BTreeMap<usize, BTreeSet<&ImagePath>> = BTreeMap::new();
+/// Paths by the number of the level whose spec put them there.
+fn split(tree: &Tree, image: &Image) -> BTreeMap<usize, BTreeSet<ImagePath>> {
+    let mut files: BTreeMap<usize, BTreeSet<ImagePath>> = BTreeMap::new();
     for (path, node) in tree.touched() {
-        files.entry(level(node)).or_default().insert(path);
+        if let Origin::Tree(name, _) | Origin::Node(name, _) = &node.origin
+            && let Some(number) = image.levels.iter().position(|level| level.image == *name)
+        {
+            files.entry(number).or_default().insert(path.clone());
+        }
     }
     files
-}
-
-/// A fragment of `paths` and the directories above them. Files of a level carry the newest mtime of the packages up
-/// to that level, so that all descendants share the layer.
-fn nodes<'a>(
-    workshop: &Workshop<'_>,
-    tree: &Tree,
-    paths: impl Iterator<Item = &'a ImagePath>,
-    mtime: Option<i64>,
-) -> Result<Arc<Fragment>, BuildError> {
-    let paths: Vec<&ImagePath> = paths.collect();
-    let mut nodes: BTreeMap<ImagePath, Node> =
-        layer::with_parents(tree, paths.iter().copied()).into_iter().map(|(path, node)| (path, node.clone())).collect();
-    if let Some(mtime) = mtime {
-        for path in paths {
-            if let Some(node) = nodes.get_mut(path) {
-                node.mtime = mtime;
-            }
-        }
-    }
-    Ok(workshop.fragments.pack(None, nodes.iter(), Directories::Written)?)
-}
-
-/// What an extractor has at each path once it read the layers so far.
-#[derive(Default)]
-struct Below {
-    rights: BTreeMap<ImagePath, (bool, u16, u32, u32)>,
-}
-
-impl Below {
-    fn add(&mut self, part: &Fragment) {
-        for entry in &part.entries {
-            let rights = (entry.is_dir(), entry.mode, entry.uid, entry.gid);
-            self.rights.insert(entry.path.clone(), rights);
-        }
-    }
-
-    /// Directories of `tree` that are not as the layers have them.
-    fn differences<'a>(&self, tree: &'a Tree) -> impl Iterator<Item = &'a ImagePath> {
-        tree.iter().filter(|(_, node)| node.is_dir()).filter_map(|(path, node)| {
-            let wanted = (true, node.mode, node.uid, node.gid);
-            (self.rights.get(path) != Some(&wanted)).then_some(path)
-        })
-    }
 }
 
 /// The upstream version of the package that `version-from` names, else of the first of `packages`

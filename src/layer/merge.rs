@@ -395,10 +395,19 @@ fn is_same(one: Claim<'_>, other: Claim<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
+/// An image's packages put together.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The tree of all, whose contents are in the fragments.
+    pub tree: Tree,
+    /// The fragments as each level's layer holds them.
+    pub levels: Vec<Vec<Arc<Fragment>>>,
+}
+
 impl Merged<'_> {
-    /// The fragments as each level's layer holds them, and the tree of all, whose contents are in those fragments.
+    /// The fragments with their changes, and the tree.
     /// What a diversion moves out of an earlier level's layer counts as touched there, its old path as removed.
-    pub fn build(&self, fragments: &Fragments) -> Result<(Tree, Vec<Vec<Arc<Fragment>>>), FragmentError> {
+    pub fn build(&self, fragments: &Fragments) -> Result<Built, FragmentError> {
         let mut tree = Tree::default();
         let mut built: Vec<Vec<Arc<Fragment>>> = Vec::with_capacity(self.levels.len());
         for (level, late) in self.levels.iter().zip(&self.late) {
@@ -421,7 +430,7 @@ impl Merged<'_> {
             }
             built.push(here);
         }
-        Ok((tree, built))
+        Ok(Built { tree, levels: built })
     }
 }
 

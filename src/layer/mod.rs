@@ -6,6 +6,7 @@
 mod assemble;
 pub mod bytecode;
 mod codec;
+mod difference;
 mod entry;
 mod filter;
 mod fragment;
@@ -34,9 +35,10 @@ use crate::tree::{Node, Origin};
 
 pub use assemble::Directories;
 pub use codec::media_type;
+pub use difference::difference;
 pub use entry::{Entry, EntryKind};
 pub use fragment::Fragment;
-pub use merge::{Conflict, ConflictKind, Conflicts, Level, Merged, merge};
+pub use merge::{Built, Conflict, ConflictKind, Conflicts, Level, Merged, merge};
 pub use nodes::{NodesError, whiteout, with_parents};
 pub use variant::{Changes, Rights};
 pub use write::{LayerError, LayerFacts, known, write};

@@ -50,11 +50,8 @@ pub(super) fn plan(deb: &DebFile, filters: &Filters) -> Result<Vec<Planned>, Fau
         match kept.get(&path) {
             None => {}
             // /lib and /usr/lib: what is not plain 0755 root:root is meant.
-            Some((other, EntryKind::Dir)) if kind == EntryKind::Dir => {
-                if is_plain(member) || !is_plain(other) {
-                    continue;
-                }
-            }
+            Some((other, EntryKind::Dir)) if kind == EntryKind::Dir && is_plain(other) => {}
+            Some((_, EntryKind::Dir)) if kind == EntryKind::Dir => continue,
             Some((other, _)) => {
                 return Err(Fault::MergedTwice { first: other.path.to_string(), second: member.path.to_string() });
             }

@@ -67,20 +67,24 @@ const fn space(c: char) -> bool {
 /// Cuts a text into tokens; together they are the text.
 pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, LexError> {
     let mut tokens = Vec::new();
-    let (mut start, mut depth) = (0, 0usize);
+    let mut start = 0;
+    let mut open: Vec<usize> = Vec::new();
     while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
         let (kind, len) = one(rest, start)?;
-        let error = |message| Err(LexError { start, len, message, label: "one too deep" });
+        let error = |message, label| Err(LexError { start, len, message, label });
         match kind {
-            Kind::Open if depth == MAX_DEPTH => return error("nodes nest deeper than 32"),
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Open if open.len() == MAX_DEPTH => return error("nodes nest deeper than 32", "one too deep"),
+            Kind::Open => open.push(start),
+            Kind::Close if open.pop().is_none() => return error("this `}` closes nothing", "no `{` before it"),
             _ => {}
         }
         tokens.push(Token { kind, text: rest.get(..len).unwrap_or(rest), start });
         start += len;
     }
-    Ok(tokens)
+    match open.pop() {
+        Some(start) => Err(LexError { start, len: 1, message: "this `{` is never closed", label: "begins here" }),
+        None => Ok(tokens),
+    }
 }
 
 /// The first token of a text that is not empty, by kind and length.
@@ -190,13 +194,15 @@ mod tests {
         assert_eq!(lex("a \"b").unwrap_err().start, 2);
         assert_eq!(lex("a #\"b\"").unwrap_err().message, "this text has no end");
         assert_eq!(lex("ä /* /* */").unwrap_err().start, 3);
+        assert_eq!(lex("a { b { }").unwrap_err().start, 2);
+        assert_eq!(lex("a { } }").unwrap_err().start, 6);
     }
 
     #[test]
     fn braces_inside_texts_and_comments_do_not_nest() {
         let text = "a \"{{{\" #\"}\"{{{\"# /* {{{ */ // {{{\n".repeat(20);
         assert!(lex(&text).is_ok());
-        assert!(lex(&"a {".repeat(32)).is_ok());
+        assert!(lex(&["a {".repeat(32), "}".repeat(32)].concat()).is_ok());
         assert_eq!(lex(&"a {".repeat(33)).unwrap_err().message, "nodes nest deeper than 32");
         assert!(lex(&"/*".repeat(1000)).is_err());
     }

@@ -2,7 +2,7 @@
 
 /// The known words that `word` may have meant, nearest first, at most three.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let limit = ((word.chars().count() + 1) / 3).max(1);
     let mut found: Vec<(usize, &str)> = known
         .into_iter()
         .filter_map(|candidate| {

@@ -52,9 +52,12 @@ impl Places<'_> {
     fn node(&self, node: &KdlNode, top: bool, mistakes: &mut Vec<Mistake>) -> Node {
         let name = self.identifier(node.name());
         let mut end = (name.span.start + name.span.len) as usize;
-        let mark = node.ty().map(|mark| self.identifier(mark));
-        if let Some(mark) = mark.as_ref().filter(|mark| !top || *mark.value != *"replace") {
-            let mistake = Mistake::new("annotation", mark.span, format!("`({})` means nothing here", **mark));
+        let (mark, bad) = match node.ty().map(|mark| self.identifier(mark)) {
+            Some(mark) if top && *mark.value == *"replace" => (Some(mark), None),
+            bad => (None, bad),
+        };
+        if let Some(mark) = bad {
+            let mistake = Mistake::new("annotation", mark.span, format!("`({})` means nothing here", *mark));
             let help = "only `(replace)` in front of a whole spec has a meaning";
             mistakes.push(mistake.label("take this away").help(help));
         }
@@ -106,11 +109,9 @@ impl Places<'_> {
                 span = self.span(start + from, start + text.len());
             }
             let message = diagnostic.message.as_deref().unwrap_or("this is not KDL").trim_end_matches('.');
-            let mut first = message.chars();
-            let message = first.next().map_or(String::new(), |c| c.to_lowercase().chain(first).collect::<String>());
-            let mistake = Mistake::new("syntax", span, message)
+            let mistake = Mistake::new("syntax", span, lower(message))
                 .label(diagnostic.label.clone().unwrap_or_else(|| "here".to_owned()))
-                .help_if(diagnostic.help.clone());
+                .help_if(diagnostic.help.as_deref().map(lower));
             if !mistakes.contains(&mistake) {
                 mistakes.push(mistake);
             }
@@ -120,6 +121,12 @@ impl Places<'_> {
         }
         mistakes
     }
+}
+
+/// With a small first letter, as all our messages are.
+fn lower(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn scalar(value: &KdlValue) -> Scalar {

@@ -142,7 +142,7 @@ impl<'a, 'l> Reader<'a, 'l> {
         let value = self.optional_value();
         if value.is_none() {
             let message = format!("`{}` needs {what}", *self.node.name);
-            self.log.push(Mistake::new("missing", self.node.span, message).label(format!("{what} is missing")));
+            self.log.push(Mistake::new("missing", self.node.span, message).label(format!("{what} expected")));
         }
         value
     }

@@ -52,10 +52,10 @@ pub(super) fn images(
         owns.insert(name, own);
     }
     let mut found = Images::default();
-    let mut declared: BTreeMap<&ImageName, BTreeSet<usize>> = BTreeMap::new();
+    let mut declared: BTreeMap<&ImageName, Declared> = BTreeMap::new();
     for plan in &order {
         let here = declare(plan, targets, &declared, log);
-        for at in &here {
+        for at in &here.built {
             let (Some(target), Some(own)) = (targets.get(*at), owns.get(&plan.name).and_then(|owns| owns.get(*at)))
             else {
                 continue;
@@ -160,25 +160,30 @@ fn circle(chain: &[&Plan<'_>], log: &mut Log) {
     log.push(mistake);
 }
 
+/// Targets of an image, by number.
+#[derive(Debug)]
+struct Declared {
+    /// Those that its node names.
+    meant: BTreeSet<usize>,
+    /// Those of them that all its ancestors have too.
+    built: BTreeSet<usize>,
+}
+
 /// The targets that an image is meant for, which must be among its parent's.
-fn declare(
-    plan: &Plan<'_>,
-    targets: &[Target],
-    declared: &BTreeMap<&ImageName, BTreeSet<usize>>,
-    log: &mut Log,
-) -> BTreeSet<usize> {
+fn declare(plan: &Plan<'_>, targets: &[Target], declared: &BTreeMap<&ImageName, Declared>, log: &mut Log) -> Declared {
     let rules = &plan.head.build_for;
     let meant = |target: &Target| rules.is_empty() || rules.iter().any(|rule| rule.holds(target));
     let numbered = targets.iter().enumerate();
     let here: BTreeSet<usize> = numbered.filter(|(_, target)| meant(target)).map(|(at, _)| at).collect();
-    let Some(from) = &plan.head.from else { return here };
-    let Some(parents) = declared.get(&from.value) else { return here };
+    let Some((from, parent)) = plan.head.from.as_ref().and_then(|from| Some((from, declared.get(&from.value)?))) else {
+        return Declared { built: here.clone(), meant: here };
+    };
     // Where it says that it cannot be built it need not be either.
     let lost = |at: &usize| {
         let target = targets.get(*at);
         target.is_some_and(|target| !plan.head.unbuildable.iter().any(|(of, _)| of.holds(target)))
     };
-    let missing: Vec<usize> = here.difference(parents).copied().filter(lost).collect();
+    let missing: Vec<usize> = here.difference(&parent.meant).copied().filter(lost).collect();
     if !missing.is_empty() {
         let names: Vec<String> = missing
             .iter()
@@ -190,7 +195,7 @@ fn declare(
         let help = "restrict this image too, as `build-for arch=\"…\"`, or say `unbuildable arch=\"…\" reason=\"…\"`";
         log.push(Mistake::new("not-built-for", from.span, message).label("not built there").help(help));
     }
-    here.intersection(parents).copied().collect()
+    Declared { built: here.intersection(&parent.built).copied().collect(), meant: here }
 }
 
 fn unbuildable(

@@ -253,7 +253,9 @@ impl<'a> Top<'a> {
         for ((kind, name), nodes) in definitions {
             let (replacing, plain): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|(_, node)| node.mark.is_some());
             let rivals = if replacing.is_empty() { &plain } else { &replacing };
-            for ((_, first), (_, other)) in rivals.iter().zip(rivals.iter().skip(1)) {
+            for (one, next) in rivals.iter().zip(rivals.iter().skip(1)) {
+                // One's own is the one that can be changed.
+                let ((_, first), (_, other)) = if one.0 < next.0 { (next, one) } else { (one, next) };
                 let message = format!("there are two of {kind} `{name}`");
                 let mistake =
                     Mistake::new("duplicate", other.span, message).label("the second").also(first.span, "the first");

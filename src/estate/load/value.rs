@@ -13,7 +13,10 @@ fn word<T: Copy>(value: &Value, what: &str, words: &[(&'static str, T)]) -> Resu
     }
     let names = words.iter().map(|(word, _)| *word);
     let all: Vec<String> = names.clone().map(|word| format!("`{word}`")).collect();
-    let help = did_you_mean(&text, names).unwrap_or_else(|| format!("it is one of {}", all.join(", ")));
+    let help = did_you_mean(&text, names).unwrap_or_else(|| match all.as_slice() {
+        [only] => format!("there is only {only}"),
+        all => format!("it is one of {}", all.join(", ")),
+    });
     Err(Mistake::new("bad-value", value.span, format!("`{text}` is not {what}"))
         .label(format!("not {what}"))
         .help(help))

@@ -112,11 +112,13 @@ impl Compiler {
     /// once to see that it runs.
     pub fn open(root: &Path, bytecode: &Bytecode, host: &Arch) -> Result<Self, BytecodeError> {
         let find = |path: &str| {
-            let found = root.join(path.trim_start_matches('/'));
-            match found.exists() {
-                true => Ok(found),
-                false => Err(BytecodeError::Incomplete { root: root.to_owned(), missing: path.to_owned() }),
-            }
+            // A tool need not hold base-files, which brings the links of merged /usr.
+            let relative = path.trim_start_matches('/');
+            let places = [root.join(relative), root.join("usr").join(relative)];
+            places
+                .into_iter()
+                .find(|found| found.exists())
+                .ok_or_else(|| BytecodeError::Incomplete { root: root.to_owned(), missing: path.to_owned() })
         };
         let loader = find(&host.loader.interpreter)?;
         let interpreter = find(&bytecode.interpreter)?;

@@ -255,9 +255,10 @@ fn packages(level: &mut Level, mut reader: Reader<'_, '_>) {
     }
     for value in reader.rest() {
         let Some(package) = reader.read::<Package>(value) else { continue };
-        match level.packages.iter().find(|known| known.name == package.name) {
+        match level.packages.iter_mut().find(|known| known.name == package.name) {
             None => level.packages.push(package),
-            Some(known) if known.version == package.version => {}
+            Some(known) if package.version.is_none() || known.version == package.version => {}
+            Some(known) if known.version.is_none() => *known = package,
             Some(known) => {
                 let message = format!("`{}` is wanted with two bounds", package.name);
                 let mistake = Mistake::new("duplicate", value.span, message).label("and here");

@@ -14,6 +14,7 @@ fn attributes(reader: &mut Reader<'_, '_>) -> (Option<Owner>, Option<Owner>, Opt
 
 pub(super) fn account(mut reader: Reader<'_, '_>) -> Option<Account> {
     let span = reader.span();
+    let before = reader.log().len();
     let name = reader.argument("an account name");
     let uid = reader.property("uid");
     let gid = reader.property("gid");
@@ -31,6 +32,11 @@ pub(super) fn account(mut reader: Reader<'_, '_>) -> Option<Account> {
                 reader.mistake(Mistake::new("bad-value", value.span, message).label("take this away"));
             }
         }
+    }
+    if reader.log().len() > before {
+        // An id that cannot be read is not one that lacks.
+        reader.finish();
+        return None;
     }
     reader.finish();
     Some(Account { name: name?, uid, gid, groups, home, shell, group_only, span })

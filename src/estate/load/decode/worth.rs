@@ -62,7 +62,7 @@ pub(super) fn worth(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> (Worth,
     }
     let name = reader.node().name.value.clone();
     let span = reader.span();
-    let says = worth != Worth::default();
+    let says = reader.node().children.iter().any(|child| *child.name != *"reason");
     if ignored && says {
         let message = format!("this `{name}` is ignored and does something");
         reader.mistake(Mistake::new("contradiction", span, message).label("effect=\"ignore\" stands alone"));

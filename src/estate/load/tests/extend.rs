@@ -8,8 +8,8 @@ use proptest::prelude::*;
 fn lists_add_keyed_nodes_merge_and_a_scalar_is_replaced() {
     let project = project(
         r#"
-        image "a" { packages "x"; account "n" uid=5 home="/h"; dir "/d" owner="n" mode="0755"; file "/f" "text"; user "root"; env A="1" B="1" }
-        extend image "a" { packages "y"; account "n" shell="/bin/sh"; dir "/d" mode="0700"; file "/f" mode="0600"; user "n" }
+        image "a" { packages "xx"; account "n" uid=5 home="/h"; dir "/d" owner="n" mode="0755"; file "/f" "text"; user "root"; env A="1" B="1" }
+        extend image "a" { packages "yy"; account "n" shell="/bin/sh"; dir "/d" mode="0700"; file "/f" mode="0600"; user "n" }
         extend image "a" { env B="2"; dir "/d" group="adm" }"#,
     );
     let a = image(&project, "a", "x86_64");
@@ -31,13 +31,13 @@ fn lists_add_keyed_nodes_merge_and_a_scalar_is_replaced() {
 fn remove_takes_away_what_the_spec_says_also_inside_conditions() {
     let project = project(
         r#"
-        image "a" { packages "x=1" "y"; when arch="x86_64" { packages "z" }; env A="1" B="2"; user "n"; dir "/d"; expose 80 81 }
+        image "a" { packages "xx=1" "yy"; when arch="x86_64" { packages "zz" }; env A="1" B="2"; user "n"; dir "/d"; expose 80 81 }
         extend image "a" {
-            remove "packages" "x" "z"; remove "env" "A"; remove "user"; remove "dir" "/d"; remove "expose" "80"
+            remove "packages" "xx" "zz"; remove "env" "A"; remove "user"; remove "dir" "/d"; remove "expose" "80"
         }"#,
     );
     let a = image(&project, "a", "x86_64");
-    assert_eq!(a.levels[0].packages.iter().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["y"]);
+    assert_eq!(a.levels[0].packages.iter().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["yy"]);
     assert_eq!(a.config.env.len(), 1);
     assert_eq!((a.config.user.as_ref(), a.levels[0].dirs.len(), a.config.expose.len()), (None, 0, 1));
 }
@@ -48,10 +48,10 @@ fn a_distro_is_extended_with_tables_and_suites() {
         r#"
         extend distro "trixie" {
             archive "debian" { suites "trixie-backports" }
-            script "x" kind="postinst" rest="sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" effect="ignore" reason="y"
+            script "xx" kind="postinst" rest="sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" effect="ignore" reason="y"
         }
         extend distro "trixie" {
-            script "x" kind="postinst" effect="run"
+            script "xx" kind="postinst" effect="run"
             account "a" uid=100
         }"#,
     );
