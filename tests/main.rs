@@ -12,6 +12,7 @@
 mod archive;
 mod archive_support;
 mod check;
+mod cli;
 mod debs;
 mod diff;
 mod effect;
@@ -19,6 +20,7 @@ mod export;
 mod fetch;
 mod fetch_verb;
 mod fmt;
+mod flake;
 mod fragment;
 mod init;
 mod layer;
