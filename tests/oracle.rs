@@ -71,3 +71,21 @@ pub fn joined(text: &str) -> String {
     let words = text.split_whitespace().filter(|word| !matches!(*word, "|" | "│"));
     words.collect::<Vec<_>>().join(" ")
 }
+
+/// The address of the first Debian archive that the host's apt reads.
+pub fn debian_address() -> Option<String> {
+    let mut files = vec![std::path::PathBuf::from("/etc/apt/sources.list")];
+    files
+        .extend(std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path()));
+    files.sort();
+    let texts: Vec<String> = files.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    let words = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(str::split_whitespace);
+    words
+        .map(|word| word.trim_end_matches('/'))
+        .find(|word| word.contains("://") && word.ends_with("/debian"))
+        .map(Into::into)
+}

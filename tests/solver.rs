@@ -90,7 +90,7 @@ impl Apt {
     }
 
     fn make() -> Result<Self, String> {
-        let address = debian_address().ok_or("no apt source for a Debian archive in /etc/apt")?;
+        let address = crate::oracle::debian_address().ok_or("no apt source for a Debian archive in /etc/apt")?;
         let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
         if !Path::new(keyring).exists() {
             return Err(format!("{keyring} (package debian-archive-keyring)"));
@@ -181,24 +181,6 @@ impl Apt {
         let _ = std::fs::remove_file(&status);
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
-}
-
-/// The address of the first Debian archive that the host's apt reads.
-fn debian_address() -> Option<String> {
-    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    files
-        .extend(std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path()));
-    files.sort();
-    let texts: Vec<String> = files.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-    let words = texts
-        .iter()
-        .flat_map(|text| text.lines())
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_whitespace);
-    words
-        .map(|word| word.trim_end_matches('/'))
-        .find(|word| word.contains("://") && word.ends_with("/debian"))
-        .map(Into::into)
 }
 
 struct World {

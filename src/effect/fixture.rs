@@ -165,7 +165,7 @@ const NATIVE: &str = "ca-certificates,openssl,apache2,libapache2-mod-wsgi-py3,py
 const FOREIGN: &str = "base-files,libc-bin,python3.13-minimal,libopenblas0,libcurl4t64";
 
 /// A trixie root for `arch` with its packages' scripts run, or of another arch unpacked only, in which the real
-/// ldconfig has written `/etc/by-ldconfig`. Root, mmdebstrap, qemu-user and an archive (`WHARF_ORACLE_ARCHIVE`)
+/// ldconfig has written `/etc/by-ldconfig`. Root, mmdebstrap, qemu-user and an apt source of the host
 /// make it, so it is there only where `WHARF_ORACLE` names a folder, or `CI` is set.
 pub(crate) fn real_root(arch: &str) -> Option<PathBuf> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -185,15 +185,26 @@ pub(crate) fn real_root(arch: &str) -> Option<PathBuf> {
     }
     fs::create_dir_all(root.parent().unwrap()).unwrap();
     let root = root.parent().unwrap().canonicalize().unwrap().join(arch);
-    let archive = std::env::var("WHARF_ORACLE_ARCHIVE").unwrap_or_else(|_| "http://ftp.debian.org/debian".into());
+    let host = crate::deb::AptSources::read(Path::new("/etc/apt"));
+    let addresses = host.places.iter().map(|(place, _)| place.to_string());
+    let Some(archive) = addresses.map(|url| url.trim_end_matches('/').to_owned()).find(|url| url.ends_with("/debian"))
+    else {
+        skip("no apt source for a Debian archive in /etc/apt");
+        return None;
+    };
     let native = arch == "x86_64";
-    let ran = Command::new("mmdebstrap")
-        .args(["--quiet", if native { "--variant=minbase" } else { "--variant=extract" }])
-        .arg(format!("--architectures={}", self::arch(arch).debian))
-        .arg(format!("--include={}", if native { NATIVE } else { FOREIGN }))
-        .arg("--keyring=/usr/share/keyrings/debian-archive-keyring.gpg")
-        .args(["trixie", root.to_str().unwrap(), &archive])
-        .status();
+    // A mirror may lag in one arch: then its older index goes with the older Release that `stable` still has.
+    let made = ["trixie", "stable"].into_iter().any(|suite| {
+        let _ = fs::remove_dir_all(&root);
+        let status = Command::new("mmdebstrap")
+            .args(["--quiet", if native { "--variant=minbase" } else { "--variant=extract" }])
+            .arg(format!("--architectures={}", self::arch(arch).debian))
+            .arg(format!("--include={}", if native { NATIVE } else { FOREIGN }))
+            .arg("--keyring=/usr/share/keyrings/debian-archive-keyring.gpg")
+            .args([suite, root.to_str().unwrap(), &archive])
+            .status();
+        status.is_ok_and(|status| status.success())
+    });
     let ldconfig = root.join("usr/sbin/ldconfig");
     let mut command = match native {
         true => Command::new(ldconfig),
@@ -203,7 +214,7 @@ pub(crate) fn real_root(arch: &str) -> Option<PathBuf> {
             qemu
         }
     };
-    let made = ran.is_ok_and(|status| status.success())
+    let made = made
         && command
             .arg("-r")
             .arg(&root)

@@ -2,7 +2,7 @@
 //! What `effect::run` makes of the first must be the second, but for what is listed here with its reason.
 //!
 //! It takes root, mmdebstrap and an archive, so it runs only where `WHARF_ORACLE` is set (to an empty folder, or to one
-//! that holds the roots of an earlier run) or `CI` is. `WHARF_ORACLE_ARCHIVE` is the archive to take.
+//! that holds the roots of an earlier run) or `CI` is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -97,7 +97,11 @@ fn roots(suite: &str, packages: &str) -> Option<PathBuf> {
     };
     let dir = dir.join(suite);
     std::fs::create_dir_all(&dir).unwrap();
-    let archive = std::env::var("WHARF_ORACLE_ARCHIVE").unwrap_or_else(|_| "http://ftp.debian.org/debian".into());
+    let Some(archive) = crate::oracle::debian_address() else {
+        assert!(!ci, "no apt source for a Debian archive in /etc/apt, and CI is set");
+        eprintln!("not compared: no apt source for a Debian archive in /etc/apt");
+        return None;
+    };
     for (variant, root, skip) in [("apt", "full", "cleanup/apt,cleanup/reproducible"), ("extract", "extract", "none")] {
         let (root, include) = (dir.join(root), format!("--include={packages},apt,?essential"));
         if root.join("var/lib/dpkg").is_dir() {
