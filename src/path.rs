@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_directory_stands_before_what_it_holds() {
-        let mut paths = vec![path("/a.d"), path("/a/b"), path("/a"), path("/"), path("/a-b")];
+        let mut paths = [path("/a.d"), path("/a/b"), path("/a"), path("/"), path("/a-b")];
         paths.sort();
         let texts: Vec<_> = paths.iter().map(ImagePath::as_str).collect();
         assert_eq!(texts, ["/", "/a", "/a/b", "/a-b", "/a.d"]);

@@ -97,7 +97,7 @@ fn name_of(fragment: &Fragment) -> Option<&PackageName> {
 
 fn key(bytecode: &Bytecode, packages: &[&LockedPackage]) -> Digest {
     let Bytecode { interpreter, dirs, tag, packages: _, span: _ } = bytecode;
-    let mut text = format!("wharf bytecode 1\n{interpreter}\n{tag}\n{}\n", dirs.join("\n"));
+    let mut text = format!("wharf bytecode {}\n{interpreter}\n{tag}\n{}\n", Compiler::revision(), dirs.join("\n"));
     for package in packages {
         text.push_str(&format!("{} {}\n", package.name, package.sha256));
     }

@@ -53,9 +53,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let arches = columns(&project, &entries);
     let header: Vec<&str> = ["IMAGE", "DISTRO"].into_iter().chain(arches.iter().map(|arch| arch.as_str())).collect();
     let (rows, notes) = rows(&entries, &arches);
-    let (print, bullet): (fn(&[&str], &[Vec<String>]) -> String, _) =
-        if arguments.markdown { (ui::markdown, "- ") } else { (ui::table, "") };
-    let mut text = print(&header, &rows);
+    let (mut text, bullet) = match arguments.markdown {
+        true => (ui::markdown(&header, &rows), "- "),
+        false => (ui::table(&header, &rows), ""),
+    };
     if !notes.is_empty() {
         text.push('\n');
         text.extend(notes.iter().map(|note| format!("{bullet}{note}\n")));

@@ -185,7 +185,7 @@ fn config(page: &mut Page, image: &Image) {
 }
 
 fn seconds(milliseconds: u64) -> String {
-    if milliseconds % 1000 == 0 { format!("{} s", milliseconds / 1000) } else { format!("{milliseconds} ms") }
+    if milliseconds.is_multiple_of(1000) { format!("{} s", milliseconds / 1000) } else { format!("{milliseconds} ms") }
 }
 
 /// A word as a shell would take it.

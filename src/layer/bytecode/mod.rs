@@ -12,6 +12,7 @@ use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::digest::Digest;
 use crate::effect::bytecode::Job;
 use crate::estate::{Arch, Bytecode};
 use crate::name::PackageName;
@@ -108,6 +109,11 @@ pub struct Compiler {
 }
 
 impl Compiler {
+    /// What its output follows from beside sources and interpreter: the program that it runs.
+    pub fn revision() -> Digest {
+        Digest::of(PROGRAM.as_bytes())
+    }
+
     /// The interpreter of `bytecode` in the unpacked tool `root`, for a build host of the arch `host`. It is started
     /// once to see that it runs.
     pub fn open(root: &Path, bytecode: &Bytecode, host: &Arch) -> Result<Self, BytecodeError> {
