@@ -12,6 +12,7 @@
 mod archive;
 mod archive_support;
 mod check;
+mod cli;
 mod debs;
 mod diff;
 mod effect;
@@ -21,7 +22,9 @@ mod fetch;
 mod fetch;
 mod fragment;
 mod fragment;
+mod fetch_verb;
 mod fmt;
+mod flake;
 mod fragment;
 mod init;
 mod layer;
