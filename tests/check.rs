@@ -84,6 +84,7 @@ fn mistakes_are_one_document_with_json() {
     assert_eq!(said, "");
     insta::assert_snapshot!(out, @r#"
     {
+      "version": 1,
       "mistakes": [
         {
           "code": "extra-argument",

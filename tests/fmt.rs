@@ -53,6 +53,7 @@ fn files_are_named_and_keep_their_mode() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let (out, _) = fmt(0, folder.path(), &["--json", &file.display().to_string()]);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["version"], 1);
     assert_eq!((document["files"].as_u64(), document["changed"].as_array().unwrap().len()), (Some(1), 1));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(fs::read_to_string(&file).unwrap(), NEAT);

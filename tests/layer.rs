@@ -324,6 +324,10 @@ fn the_top_layer_says_only_what_the_others_do_not() {
     /f/new 0644
     "#);
     check_layers(&bench, &tree, &levels);
+    // A later layer hides what an earlier one has.
+    let over = bench.make(&Deb::new("bb", "1").dir("./d/", 0o755).file("./d/y", "over")).unwrap();
+    let hidden = [levels.as_slice(), &[vec![over]]].concat();
+    check_layers(&bench, &tree, &hidden);
     // A file where a directory was.
     tree.remove(&path("/d"));
     tree.insert(&path("/d"), Node::file("d", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();

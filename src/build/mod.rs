@@ -2,6 +2,7 @@
 
 mod bytecode;
 mod error;
+mod fetch;
 mod image;
 mod inputs;
 mod lock;
@@ -12,6 +13,7 @@ mod workshop;
 
 pub use bytecode::{BytecodeError, Compilers};
 pub use error::BuildError;
+pub use fetch::{Input, InputsError, fetch, write_inputs};
 pub use image::{Built, build, key};
 pub use lock::{Stale, Upgrade, stale, with_ancestors};
 pub use locking::{Locked, Wish, lock};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::sources::{Images, Sources, StoreOption, failure, read_lock, write_lock};
+use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_outdated, write_lock};
 use super::{Exit, Failure, Global, each, load_project, lock};
 use crate::build::{self, Wish};
 use crate::digest::Digest;
@@ -69,14 +69,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         None => Vec::new(),
     };
     // An image that was never locked is a missing lock; one that was locked for other specs is a stale one.
-    let outdated: Vec<_> = stale.iter().filter(|stale| stale.is_outdated()).collect();
-    if let Some(first) = outdated.first() {
-        let build::Stale { image, distro, arch, why } = first;
-        let more = outdated.len() - 1;
-        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-        let message = format!("wharf.lock is stale: `{image}` for {distro} on {arch}: {why}{more}");
-        return Err(Failure::with_help(message, "`wharf lock` brings it up to date; `git diff wharf.lock` then shows what moved"));
-    }
+    refuse_outdated(&stale)?;
     let lock = match old {
         Some(lock) if stale.is_empty() => lock,
         _ if arguments.locked => {

@@ -13,9 +13,10 @@ use crate::ui::Screen;
                         Exit codes: 0 no mistakes, 1 mistakes or no project.")]
 pub struct Arguments {}
 
-/// What `wharf --json check` prints (docs/guide/language.md, "Mistakes").
+/// What `wharf --json check` prints (docs/json.md).
 #[derive(Debug, Serialize)]
 struct Document<'a> {
+    version: u32,
     /// In the order of files and lines.
     mistakes: Vec<Entry<'a>>,
     /// How many files hold mistakes.
@@ -72,11 +73,10 @@ pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Ex
     let outcome = estate::load(&project_root(global)?);
     if global.json {
         let document = match &outcome {
-            Ok(project) => Document { mistakes: Vec::new(), files: 0, counts: Some(counts(project)) },
+            Ok(project) => Document { version: 1, mistakes: Vec::new(), files: 0, counts: Some(counts(project)) },
             Err(mistakes) => document(mistakes),
         };
-        let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::plain(error.to_string()))?;
-        screen.out(&format!("{text}\n"));
+        screen.document(&document);
         return match outcome {
             Ok(_) => Ok(Exit::Done),
             Err(_) => Err(Failure { reports: Vec::new(), code: 1 }),
@@ -121,5 +121,5 @@ fn document(mistakes: &Mistakes) -> Document<'_> {
             also: mistake.also.iter().map(|(span, label)| Also { label, place: Place::of(sources, *span) }).collect(),
         })
         .collect();
-    Document { mistakes: mistakes_list, files: mistakes.files(), counts: None }
+    Document { version: 1, mistakes: mistakes_list, files: mistakes.files(), counts: None }
 }

@@ -23,9 +23,10 @@ pub struct Arguments {
     files: Vec<PathBuf>,
 }
 
-/// What `wharf --json fmt` prints.
+/// What `wharf --json fmt` prints (docs/json.md).
 #[derive(Debug, Serialize)]
 struct Document {
+    version: u32,
     /// Files that were, or would be, laid out anew.
     changed: Vec<String>,
     /// How many files were read.
@@ -67,9 +68,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         }
     }
     if global.json {
-        let document = Document { changed: changed.clone(), files: paths.len() };
-        let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::plain(error.to_string()))?;
-        screen.out(&format!("{text}\n"));
+        screen.document(&Document { version: 1, changed: changed.clone(), files: paths.len() });
     } else {
         let verb = if arguments.check { "would format" } else { "formatted" };
         changed.iter().for_each(|path| screen.say(&format!("{verb} {path}")));

@@ -8,11 +8,11 @@ use clap::Args;
 use etcetera::BaseStrategy as _;
 
 use super::{Failure, Global, place};
-use crate::build::{BuildError, Compilers, Request, Workshop};
+use crate::build::{BuildError, Compilers, Request, Stale, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
-use crate::fetch::{Cache, Http, HttpSettings, Location};
+use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError};
 use crate::layer::Fragments;
 use crate::lock::Lock;
 use crate::name::ArchName;
@@ -125,9 +125,17 @@ impl Sources {
                 let message = format!("`--mirror {text}` names no archive and address");
                 return Err(Failure::with_help(message, "write it as `--mirror debian=http://mirror.example/debian`"));
             };
-            mirrors.insert(archive.to_owned(), Location::parse(url)?);
+            mirrors.insert(archive.to_owned(), told(url)?);
         }
         Ok(mirrors)
+    }
+}
+
+/// A place named on the command line: there a folder may be named from where the person stands.
+fn told(text: &str) -> Result<Location, LocationError> {
+    match std::path::absolute(text) {
+        Ok(path) if path.is_dir() => Ok(Location::Folder(path)),
+        _ => Location::parse(text),
     }
 }
 
@@ -204,6 +212,16 @@ pub fn failure(project: Project, errors: Vec<BuildError>) -> Failure {
     let mut all = Mistakes::new(project.sources, mistakes).reports();
     all.extend(reports);
     Failure { reports: all, code: 1 }
+}
+
+/// Refuses a lock whose lines of some images follow from other specs.
+pub fn refuse_outdated(stale: &[Stale]) -> Result<(), Failure> {
+    let outdated: Vec<&Stale> = stale.iter().filter(|stale| stale.is_outdated()).collect();
+    let Some(Stale { image, distro, arch, why }) = outdated.first() else { return Ok(()) };
+    let more = outdated.len() - 1;
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    let message = format!("wharf.lock is stale: `{image}` for {distro} on {arch}: {why}{more}");
+    Err(Failure::with_help(message, "`wharf lock` brings it up to date; `git diff wharf.lock` then shows what moved"))
 }
 
 /// Reads `wharf.lock` beside the specs; none where there is none.
