@@ -18,6 +18,7 @@ mod diff;
 mod effect;
 mod export;
 mod fetch;
+mod fragment;
 mod fetch_verb;
 mod flake;
 mod fmt;

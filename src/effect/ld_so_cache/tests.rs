@@ -160,10 +160,10 @@ fn better_libraries_for_some_processors_stand_first() {
     ");
 }
 
-/// What ldconfig's own cache of `root` says; none, and why, where it cannot be asked.
+/// What ldconfig's own cache of `root` says, links made on the way; none, and why, where it cannot be asked.
 fn ldconfig(root: &Path) -> Option<Vec<u8>> {
     let out = root.join("etc/by-ldconfig");
-    let ran = Command::new("/sbin/ldconfig").arg("-X").arg("-r").arg(root).args(["-C", "/etc/by-ldconfig"]).output();
+    let ran = Command::new("/sbin/ldconfig").arg("-r").arg(root).args(["-C", "/etc/by-ldconfig"]).output();
     match ran.and_then(|_| std::fs::read(&out)) {
         Ok(bytes) if String::from_utf8_lossy(&bytes).contains("ldconfig (Debian GLIBC") => Some(bytes),
         Ok(_) => {
@@ -177,8 +177,16 @@ fn ldconfig(root: &Path) -> Option<Vec<u8>> {
     }
 }
 
+fn links(tree: &Tree) -> Vec<String> {
+    let link = |(path, node): (&ImagePath, &Node)| match &node.kind {
+        Kind::Symlink(target) => Some(format!("{path} -> {target}")),
+        _ => None,
+    };
+    tree.iter().filter_map(link).collect()
+}
+
 #[test]
-fn the_bytes_are_ldconfigs_for_small_libraries() {
+fn bytes_and_links_are_ldconfigs_for_small_libraries() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let write = |name: &str, bytes: &[u8]| {
@@ -200,11 +208,16 @@ fn the_bytes_are_ldconfigs_for_small_libraries() {
     write("opt/lib/glibc-hwcaps/empty/text.so", b"");
     write("sbin/ldconfig", &std::fs::read("/sbin/ldconfig").unwrap_or_default());
     std::os::unix::fs::symlink("libx9.so.10", root.join("usr/lib/x86_64-linux-gnu/libx9.so")).unwrap();
-    let Some(expected) = ldconfig(root) else { return };
-    std::fs::remove_file(root.join("etc/by-ldconfig")).unwrap();
+    std::os::unix::fs::symlink("gone.so.1", root.join("usr/local/lib/libgone.so.1")).unwrap();
+    write("usr/local/lib/libversion.so.1.9", &library(&named("libversion.so.1")));
+    write("usr/local/lib/libversion.so.1.10", &library(&named("libversion.so.1")));
     let mut tree = Tree::default();
     read_root(&mut tree, root, "");
     run_x86_64(&mut tree);
+    let Some(expected) = ldconfig(root) else { return };
+    let mut after = Tree::default();
+    read_root(&mut after, root, "");
+    assert_eq!(links(&tree), links(&after));
     assert_eq!(tree.read(&path(CACHE)).unwrap().unwrap(), expected);
 }
 
