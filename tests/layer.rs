@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-use wharf::layer::{Built, Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
+use wharf::layer::{Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 
@@ -38,7 +38,7 @@ fn merged(levels: &[(&[&Deb], &[Diversion])]) -> Result<String, String> {
     let levels: Vec<Level<'_>> =
         made.iter().zip(levels).map(|(fragments, (_, diversions))| Level { fragments, diversions }).collect();
     let merged = merge(&levels).map_err(|error| error.to_string())?;
-    let Built { tree, levels: fragments } = merged.build(&bench.fragments).unwrap();
+    let (tree, fragments) = merged.build(&bench.fragments).unwrap();
     check_layers(&bench, &tree, &fragments);
     Ok(show(&tree))
 }
@@ -250,8 +250,8 @@ fn a_link_to_a_directory_leads_the_files_of_others_there() {
 
 fn diversion(package: &str) -> Vec<Diversion> {
     vec![Diversion {
-        path: path("/sbin/tool"),
-        to: path("/sbin/tool.real"),
+        path: path("/usr/sbin/tool"),
+        to: path("/usr/sbin/tool.real"),
         package: Some(PackageName::new(package).unwrap()),
     }]
 }
@@ -304,7 +304,7 @@ fn the_top_layer_says_only_what_the_others_do_not() {
         .file("./f/g", "g");
     let fragments = [bench.make(&deb).unwrap()];
     let merged = [Level { fragments: &fragments, diversions: NONE }];
-    let Built { mut tree, levels } = merge(&merged).unwrap().build(&bench.fragments).unwrap();
+    let (mut tree, levels) = merge(&merged).unwrap().build(&bench.fragments).unwrap();
     assert!(difference(&levels, &tree).unwrap().is_empty());
     // Touched, and the same as before.
     tree.get_mut(&path("/f/g")).unwrap();
@@ -324,6 +324,10 @@ fn the_top_layer_says_only_what_the_others_do_not() {
     /f/new 0644
     "#);
     check_layers(&bench, &tree, &levels);
+    // A later layer hides what an earlier one has.
+    let over = bench.make(&Deb::new("bb", "1").dir("./d/", 0o755).file("./d/y", "over")).unwrap();
+    let hidden = [levels.as_slice(), &[vec![over]]].concat();
+    check_layers(&bench, &tree, &hidden);
     // A file where a directory was.
     tree.remove(&path("/d"));
     tree.insert(&path("/d"), Node::file("d", Origin::Package(PackageName::new("aa").unwrap()), 1)).unwrap();
@@ -340,7 +344,7 @@ fn a_childs_packages_do_not_change_what_its_parents_layer_holds() {
     assert!(merge(&alone).unwrap().changes.is_empty());
     let merged = merge(&both).unwrap();
     assert!(merged.changes.is_empty(), "{:?}", merged.changes);
-    let fragments = merged.build(&bench.fragments).unwrap().levels;
+    let fragments = merged.build(&bench.fragments).unwrap().1;
     assert!(Arc::ptr_eq(&fragments[0][0], &base[0]));
 }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wharf::deb::solve::{Request, Solver};
 use wharf::deb::{
-    AllOf, AnyOf, Control, Dependency, MultiArch, PackageRecord, Priority, Provided, Relations, SuiteFacts, Universe,
-    Version,
+    AllOf, AnyOf, Control, Dependency, Field, MultiArch, PackageRecord, Priority, Provided, Relations, SuiteFacts,
+    Universe, Version,
 };
 use wharf::digest::Digest;
 use wharf::estate::Package;
@@ -83,7 +83,13 @@ struct Apt {
 }
 
 impl Apt {
-    fn set_up() -> Result<Self, String> {
+    /// Made once for all tests of a run.
+    fn set_up() -> Result<&'static Self, String> {
+        static APT: OnceLock<Result<Apt, String>> = OnceLock::new();
+        APT.get_or_init(Self::make).as_ref().map_err(Clone::clone)
+    }
+
+    fn make() -> Result<Self, String> {
         let address = debian_address().ok_or("no apt source for a Debian archive in /etc/apt")?;
         let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
         if !Path::new(keyring).exists() {
@@ -238,11 +244,14 @@ fn wanted(name: &str) -> Package {
     Package { name: PackageName::new(name).unwrap(), version: None, span: nowhere() }
 }
 
+/// Who has a name, by which version, and whether `:any` reaches it.
+type Holder<'a> = (&'a str, Option<String>, bool);
+
 /// dpkg's rules over the texts of the fields, written a second time and differently: what is broken in a set of packages.
 fn broken(set: &BTreeMap<String, String>, world: &World) -> Vec<String> {
     let stanza = |name: &str| &world.stanzas[&(name.to_owned(), set[name].clone())];
     // (who, what, version): what each package is, and what it provides.
-    let mut there: BTreeMap<&str, Vec<(&str, Option<String>, bool)>> = BTreeMap::new();
+    let mut there: BTreeMap<&str, Vec<Holder<'_>>> = BTreeMap::new();
     for (name, version) in set {
         let allowed = stanza(name).get("Multi-Arch") == Some("allowed");
         there.entry(name).or_default().push((name, Some(version.clone()), allowed));
@@ -407,19 +416,46 @@ enum Ending {
 }
 
 #[test]
+fn every_relation_of_trixie_is_read_and_written_back() {
+    let apt = match Apt::set_up() {
+        Ok(apt) => apt,
+        Err(missing) => return skip(&format!("trixie's relations need {missing}")),
+    };
+    let world = world(apt);
+    assert!(world.universe.packages().len() > 50_000);
+    for record in world.universe.packages() {
+        Version::new(record.version.as_str()).unwrap();
+        for field in Field::ALL {
+            let Some(text) = record.relations.get(field) else { continue };
+            let read = AllOf::parse(text).unwrap_or_else(|error| panic!("{}: {error}", record.name));
+            assert_eq!(AllOf::parse(&read.to_string()).unwrap(), read, "{}", record.name);
+            if field == Field::Provides {
+                Provided::parse(text).unwrap_or_else(|error| panic!("{}: {error}", record.name));
+            }
+        }
+    }
+}
+
+#[test]
 fn two_hundred_sets_are_solved_as_apt_does() {
     let apt = match Apt::set_up() {
         Ok(apt) => apt,
         Err(missing) => return skip(&format!("apt's answers need {missing}")),
     };
-    let world = world(&apt);
+    let world = world(apt);
     let index = Index::new(&world);
     let solver = Solver::new(&world.universe, "amd64");
     let mut names: Vec<&str> = world.universe.packages().iter().map(|record| record.name.as_str()).collect();
     names.dedup();
     let mut draw = Draw(0x7e57);
-    let sets: Vec<(Vec<&str>, bool)> =
-        (0..200).map(|at| ((0..=draw.next(6)).map(|_| names[draw.next(names.len())]).collect(), at % 2 == 1)).collect();
+    let sets: Vec<(Vec<&str>, bool)> = (0..200)
+        .map(|at| {
+            let mut roots: Vec<&str> = (0..=draw.next(5)).map(|_| names[draw.next(names.len())]).collect();
+            // Which alternative is met first depends on the order; ours is by name, apt's is that of its arguments.
+            roots.sort_unstable();
+            (roots, at % 2 == 1)
+        })
+        .collect();
 
     let judge = |(at, (roots, recommends)): (usize, &(Vec<&str>, bool))| -> (Ending, Vec<String>) {
         let request = Request {
@@ -437,10 +473,10 @@ fn two_hundred_sets_are_solved_as_apt_does() {
             wrong.extend(
                 roots.iter().filter(|root| !ours.contains_key(**root)).map(|root| format!("{roots:?}: no {root}")),
             );
-            if at % 10 == 0 || theirs.as_ref() != Some(ours) {
-                if let Err(said) = apt.check(&at.to_string(), &world.status(ours)) {
-                    wrong.push(format!("{roots:?}: apt-get check: {said}"));
-                }
+            if (at % 40 == 0 || theirs.as_ref() != Some(ours))
+                && let Err(said) = apt.check(&at.to_string(), &world.status(ours))
+            {
+                wrong.push(format!("{roots:?}: apt-get check: {said}"));
             }
         }
         let ending = match (&ours, &theirs) {
@@ -453,7 +489,17 @@ fn two_hundred_sets_are_solved_as_apt_does() {
                 }
                 let less: Vec<_> = theirs.iter().filter(|(name, version)| ours.get(*name) != Some(*version)).collect();
                 let more: Vec<_> = ours.iter().filter(|(name, version)| theirs.get(*name) != Some(*version)).collect();
-                eprintln!("{roots:?} recommends={recommends}: ours has not {less:?}, ours has {more:?}");
+                let short = |list: &[(&String, &String)]| {
+                    list.iter().take(6).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
+                };
+                eprintln!(
+                    "{} (recommends={recommends}): {} only in apt's: {}; {} only in ours: {}",
+                    roots.join(" "),
+                    less.len(),
+                    short(&less),
+                    more.len(),
+                    short(&more)
+                );
                 Ending::OtherChoice
             }
             (Some(_), None) => {
@@ -487,7 +533,7 @@ fn two_hundred_sets_are_solved_as_apt_does() {
     let wrong: Vec<String> = results.into_iter().flat_map(|(_, wrong)| wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(
-        endings.get(&Ending::Equal).is_some_and(|equal| *equal >= 165),
+        endings.get(&Ending::Equal).is_some_and(|equal| *equal >= 190),
         "fewer equal answers than there were: {endings:?}"
     );
 }

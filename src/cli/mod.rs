@@ -10,6 +10,7 @@ use crate::estate::Project;
 use crate::spec::Mistakes;
 use crate::ui::{Color, Screen};
 
+mod filter;
 mod place;
 
 macro_rules! verbs {

@@ -98,6 +98,15 @@ pub fn read(
     })
 }
 
+/// What the .deb in `source` says of itself: its control archive alone, without `conffiles`, which need the data.
+pub fn read_info(source: impl Read) -> Result<PackageInfo, Fault> {
+    let mut ar = Ar::new(source)?;
+    format(&mut ar)?;
+    let (label, packing) = next(&mut ar, "control.tar", "`control.tar`")?;
+    let (mut control, _) = control_archive(&mut ar, &label, packing)?;
+    package_info(&mut control)
+}
+
 fn parts(
     source: impl Read,
     size: u64,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
 
 use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, FileSource, Filters, Image, ImageConfig, Layering, LoaderCache, Support, Tier};
@@ -14,22 +16,22 @@ use crate::tree::{Content, Kind, Node, Origin, Tree};
 
 use super::Context;
 
-pub(super) const MTIME: i64 = 1_700_000_000;
-pub(super) const PACKAGES: Origin = Origin::Effect("packages");
+pub(crate) const MTIME: i64 = 1_700_000_000;
+pub(crate) const PACKAGES: Origin = Origin::Effect("packages");
 
 /// Says why an oracle is not asked; where tests must be whole that is a failure.
 #[allow(clippy::print_stderr)]
-pub(super) fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
     eprintln!("not tested: {why}");
 }
 
-pub(super) fn path(text: &str) -> ImagePath {
+pub(crate) fn path(text: &str) -> ImagePath {
     ImagePath::new(text).unwrap()
 }
 
 /// `("/path", "text")`, or `("/path", "-> target")` for a link.
-pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
+pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
     let mut tree = Tree::default();
     tree.place(ImagePath::root(), Node::dir(PACKAGES, 0));
     for (name, text) in files {
@@ -43,7 +45,7 @@ pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
 }
 
 /// Places `node` and its parents as a package does.
-pub(super) fn put(tree: &mut Tree, name: &str, node: Node) {
+pub(crate) fn put(tree: &mut Tree, name: &str, node: Node) {
     let path = path(name);
     let mut parents: Vec<ImagePath> = std::iter::successors(path.parent(), ImagePath::parent).collect();
     parents.reverse();
@@ -56,7 +58,7 @@ pub(super) fn put(tree: &mut Tree, name: &str, node: Node) {
 }
 
 /// Reads what is below `dirs` of the folder `root` into `tree`.
-pub(super) fn read_root(tree: &mut Tree, root: &Path, dir: &str) {
+pub(crate) fn read_root(tree: &mut Tree, root: &Path, dir: &str) {
     let folder = root.join(dir.trim_start_matches('/'));
     let Ok(meta) = fs::symlink_metadata(&folder) else { return };
     let kind = if meta.is_dir() {
@@ -81,7 +83,7 @@ pub(super) fn read_root(tree: &mut Tree, root: &Path, dir: &str) {
     }
 }
 
-pub(super) fn arch(name: &str) -> Arch {
+pub(crate) fn arch(name: &str) -> Arch {
     let (oci, debian, triplet, flags, machine, interpreter) = match name {
         "x86_64" => ("amd64", "amd64", "x86_64-linux-gnu", 0x0303, 62, "/lib64/ld-linux-x86-64.so.2"),
         "aarch64" => ("arm64", "arm64", "aarch64-linux-gnu", 0x0a03, 183, "/lib/ld-linux-aarch64.so.1"),
@@ -99,7 +101,7 @@ pub(super) fn arch(name: &str) -> Arch {
 }
 
 /// Everything that a context borrows.
-pub(super) struct World {
+pub(crate) struct World {
     pub image: Image,
     pub arch: Arch,
     pub distro: Distro,
@@ -108,7 +110,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(arch_name: &str) -> Self {
+    pub(crate) fn new(arch_name: &str) -> Self {
         let source = Sources::default().add("image.kdl".to_owned(), String::new(), spec::Origin::Project);
         let span = Span { source, start: 0, len: 0 };
         let distro = DistroName::new("debian-trixie").unwrap();
@@ -145,7 +147,7 @@ impl World {
         Self { image, arch: arch(arch_name), distro, packages: Vec::new(), calls: Vec::new() }
     }
 
-    pub(super) fn context(&self) -> Context<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
         Context {
             image: &self.image,
             arch: &self.arch,
@@ -155,4 +157,62 @@ impl World {
             mtime: MTIME,
         }
     }
+}
+
+/// What the real roots hold: shared libraries, python, certificates, Apache with a module of another package.
+const NATIVE: &str = "ca-certificates,openssl,apache2,libapache2-mod-wsgi-py3,python3-openstackclient,keystone,\
+    apt-listchanges,libopenblas0";
+const FOREIGN: &str = "base-files,libc-bin,python3.13-minimal,libopenblas0,libcurl4t64";
+
+/// A trixie root for `arch` with its packages' scripts run, or of another arch unpacked only, in which the real
+/// ldconfig has written `/etc/by-ldconfig`. Root, mmdebstrap, qemu-user and an archive (`WHARF_ORACLE_ARCHIVE`)
+/// make it, so it is there only where `WHARF_ORACLE` names a folder, or `CI` is set.
+pub(crate) fn real_root(arch: &str) -> Option<PathBuf> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let ci = std::env::var_os("CI").map(|_| std::env::temp_dir().join("wharf-oracle"));
+    let Some(folder) = std::env::var_os("WHARF_ORACLE").map(PathBuf::from).or(ci) else {
+        skip("neither WHARF_ORACLE nor CI is set: there are no real roots");
+        return None;
+    };
+    if !cfg!(target_arch = "x86_64") {
+        skip("the real roots are for hosts of x86_64");
+        return None;
+    }
+    let root = folder.join("arches").join(arch);
+    if root.join("etc/by-ldconfig").exists() {
+        return root.canonicalize().ok();
+    }
+    fs::create_dir_all(root.parent().unwrap()).unwrap();
+    let root = root.parent().unwrap().canonicalize().unwrap().join(arch);
+    let archive = std::env::var("WHARF_ORACLE_ARCHIVE").unwrap_or_else(|_| "http://ftp.debian.org/debian".into());
+    let native = arch == "x86_64";
+    let ran = Command::new("mmdebstrap")
+        .args(["--quiet", if native { "--variant=minbase" } else { "--variant=extract" }])
+        .arg(format!("--architectures={}", self::arch(arch).debian))
+        .arg(format!("--include={}", if native { NATIVE } else { FOREIGN }))
+        .arg("--keyring=/usr/share/keyrings/debian-archive-keyring.gpg")
+        .args(["trixie", root.to_str().unwrap(), &archive])
+        .status();
+    let ldconfig = root.join("usr/sbin/ldconfig");
+    let mut command = match native {
+        true => Command::new(ldconfig),
+        false => {
+            let mut qemu = Command::new(self::arch(arch).qemu);
+            qemu.arg("-L").arg(&root).arg(ldconfig);
+            qemu
+        }
+    };
+    let made = ran.is_ok_and(|status| status.success())
+        && command
+            .arg("-r")
+            .arg(&root)
+            .args(["-X", "-C", "/etc/by-ldconfig"])
+            .status()
+            .is_ok_and(|status| status.success());
+    if !made {
+        skip(&format!("no root for {arch} can be made here: that takes root, mmdebstrap, qemu-user and an archive"));
+        return None;
+    }
+    Some(root)
 }

@@ -29,7 +29,7 @@ mod tmpfiles;
 mod ucf;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 use crate::deb::{Call, PackageInfo};
 use crate::estate::{Arch, Distro, EffectUse, Image};

@@ -21,6 +21,17 @@ pub enum Tier {
     Unmaintained,
 }
 
+impl Tier {
+    /// The word in specs: `best-effort`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Maintained => "maintained",
+            Self::BestEffort => "best-effort",
+            Self::Unmaintained => "unmaintained",
+        }
+    }
+}
+
 /// Support of an image on its distro and arch.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Support {

@@ -12,17 +12,19 @@ use super::fragment::Fragment;
 use super::nodes::{whiteout, with_parents};
 
 /// The nodes of the layer that makes `tree` of the layers `below`, the lowest first: what differs from them, the
-/// directories above that, and a whiteout for what they have and the tree does not. What `below` says in several
-/// layers is as the last one says it; the mtimes of directories do not count.
+/// directories above that, and a whiteout for what they have and the tree does not. What several layers hold is as the
+/// last of them has it; within one, a directory is as the first part says. Bytes are compared only where the tree's
+/// are not those of the package whose fragment is below. Another mtime alone is no difference.
 pub fn difference(below: &[Vec<Arc<Fragment>>], tree: &Tree) -> io::Result<BTreeMap<ImagePath, Node>> {
     let mut stack: BTreeMap<&ImagePath, (&Fragment, &Entry)> = BTreeMap::new();
-    for fragment in below.iter().flatten() {
+    for fragment in below.iter().flat_map(|layer| layer.iter().rev()) {
         stack.extend(fragment.entries.iter().map(|entry| (&entry.path, (&**fragment, entry))));
     }
+    let touched: BTreeSet<&ImagePath> = tree.touched().map(|(path, _)| path).collect();
     let mut changed: BTreeSet<&ImagePath> = BTreeSet::new();
     for (path, node) in tree.iter() {
         let same = match stack.get(path) {
-            Some((fragment, entry)) => is_same(fragment, entry, tree, node)?,
+            Some((fragment, entry)) => is_same(fragment, entry, tree, (path, node), &touched)?,
             None => false,
         };
         if !same {
@@ -57,27 +59,35 @@ pub fn difference(below: &[Vec<Arc<Fragment>>], tree: &Tree) -> io::Result<BTree
     Ok(nodes)
 }
 
-fn is_same(fragment: &Fragment, entry: &Entry, tree: &Tree, node: &Node) -> io::Result<bool> {
-    let (Some(entry), Some(node)) = (
-        match &entry.kind {
-            EntryKind::Hardlink(first) => fragment.get(first),
-            _ => Some(entry),
-        },
-        match &node.kind {
-            Kind::Hardlink(first) => tree.get(first),
-            _ => Some(node),
-        },
-    ) else {
-        return Ok(false);
+fn is_same(
+    fragment: &Fragment,
+    entry: &Entry,
+    tree: &Tree,
+    (path, node): (&ImagePath, &Node),
+    touched: &BTreeSet<&ImagePath>,
+) -> io::Result<bool> {
+    let entry = match &entry.kind {
+        EntryKind::Hardlink(first) => fragment.get(first),
+        _ => Some(entry),
     };
+    let file = match &node.kind {
+        Kind::Hardlink(first) => tree.get(first).map(|node| (first, node)),
+        _ => Some((path, node)),
+    };
+    let (Some(entry), Some((first, node))) = (entry, file) else { return Ok(false) };
     if (entry.mode, entry.uid, entry.gid) != (node.mode, node.uid, node.gid) || entry.capability != node.capability {
         return Ok(false);
     }
     match (&entry.kind, &node.kind) {
         (EntryKind::Dir, Kind::Dir) => Ok(true),
-        (EntryKind::Symlink(one), Kind::Symlink(other)) => Ok(one == other && entry.mtime == node.mtime),
-        (EntryKind::File { offset, size }, Kind::File(content)) => {
-            Ok(entry.mtime == node.mtime && *size == content.size() && holds(fragment, *offset, content)?)
+        (EntryKind::Symlink(one), Kind::Symlink(other)) => Ok(one == other),
+        (EntryKind::File { size, .. }, Kind::File(content)) if *size != content.size() => Ok(false),
+        (EntryKind::File { offset, .. }, Kind::File(content)) => {
+            let its_own = match (&fragment.package, &node.origin) {
+                (Some(info), Origin::Package(name)) => info.name == *name && !touched.contains(first),
+                _ => false,
+            };
+            Ok(its_own || holds(fragment, *offset, content)?)
         }
         _ => Ok(false),
     }

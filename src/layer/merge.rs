@@ -395,14 +395,9 @@ fn is_same(one: Claim<'_>, other: Claim<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// An image's packages put together.
-#[derive(Debug, Clone)]
-pub struct Built {
-    /// The tree of all, whose contents are in the fragments.
-    pub tree: Tree,
-    /// The fragments as each level's layer holds them.
-    pub levels: Vec<Vec<Arc<Fragment>>>,
-}
+/// An image's packages put together: the tree of all, whose contents are in the fragments, and the fragments of each
+/// level with their changes.
+pub type Built = (Tree, Vec<Vec<Arc<Fragment>>>);
 
 impl Merged<'_> {
     /// The fragments with their changes, and the tree.
@@ -430,7 +425,7 @@ impl Merged<'_> {
             }
             built.push(here);
         }
-        Ok(Built { tree, levels: built })
+        Ok((tree, built))
     }
 }
 

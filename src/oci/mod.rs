@@ -17,6 +17,6 @@ pub use document::{
 };
 pub use error::OciError;
 pub use flat::{Flat, Meta, Node, NodeKind};
-pub use record::{Annotations, Documents, ImageRecord, LayerRecord, created_text, index};
+pub use record::{Annotations, Documents, ImageRecord, LayerRecord, container, created_text, index};
 pub use reference::{Ref, RefError};
 pub use store::{Fault, Pruned, Selected, Store, StoreError};

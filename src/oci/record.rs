@@ -167,7 +167,8 @@ pub fn created_text(seconds: i64) -> Result<String, OciError> {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).map_err(|_| OciError::Created(seconds))
 }
 
-fn container(config: &ImageConfig) -> Result<ContainerConfig, OciError> {
+/// What the container's engine is told (config.md, `config`).
+pub fn container(config: &ImageConfig) -> Result<ContainerConfig, OciError> {
     let mut labels = config.labels.clone();
     if let Some(health) = &config.health {
         labels.insert(HEALTH.to_owned(), health_label(health)?);

@@ -16,7 +16,7 @@ pub struct Mistake {
     /// What is wrong, and why; lower-case.
     pub message: String,
     /// What stands below the underlined text.
-    pub label: String,
+    pub label: Box<str>,
     /// Other places that belong to it, each with its label.
     pub also: Vec<(Span, String)>,
     /// What to do.
@@ -29,18 +29,18 @@ impl Mistake {
     /// A mistake at a place.
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         let (span, message) = (Some(span), message.into());
-        Self { span, message, label: "here".to_owned(), also: Vec::new(), help: None, code }
+        Self { span, message, label: "here".into(), also: Vec::new(), help: None, code }
     }
 
     /// A mistake that no text is to blame for.
     pub fn nowhere(code: &'static str, message: impl Into<String>) -> Self {
-        Self { span: None, message: message.into(), label: String::new(), also: Vec::new(), help: None, code }
+        Self { span: None, message: message.into(), label: "".into(), also: Vec::new(), help: None, code }
     }
 
     /// With words below the underlined text.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = label.into().into_boxed_str();
         self
     }
 
@@ -169,7 +169,7 @@ impl Diagnostic for Located {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.mistake.span?;
-        let here = (span, self.mistake.label.clone());
+        let here = (span, self.mistake.label.to_string());
         let others = self.mistake.also.iter().filter(move |(other, _)| other.source == span.source).cloned();
         Some(Box::new(std::iter::once(here).chain(others).map(|(span, label)| {
             LabeledSpan::new((!label.is_empty()).then_some(label), span.start as usize, span.len as usize)

@@ -1,10 +1,12 @@
 //! What people see: diagnostics, tables, progress. Standard output is for results, standard error for the rest.
 
 mod progress;
+mod table;
 
 use std::io::{self, IsTerminal, Write};
 
 pub use progress::{Bars, size};
+pub use table::{markdown, table};
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

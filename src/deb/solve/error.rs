@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::deb::{Dependency, Version, sign};
 use crate::estate::{Package, Relation};
 use crate::name::PackageName;
-use crate::spec::Span;
+use crate::spec::{Mistake, Span};
 
 use super::Request;
 use super::policy::{Policy, bound_admits};
@@ -127,6 +127,30 @@ impl SolveError {
             | Self::Fixed { span, .. } => std::slice::from_ref(span),
             Self::Gone { .. } => &[],
             Self::Unsatisfiable { spans, .. } => spans,
+        }
+    }
+
+    /// As a mistake of a spec: the first place underlined, the others named.
+    pub fn mistake(&self) -> Mistake {
+        let mut mistake = Mistake::nowhere(self.kind(), self.to_string());
+        if let Some((first, others)) = self.spans().split_first() {
+            mistake.span = Some(*first);
+            mistake.label = "wanted here".into();
+            mistake.also = others.iter().map(|span| (*span, "and here".to_owned())).collect();
+        }
+        mistake.help_if(self.help().map(|help| help.to_string()))
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown-package",
+            Self::Excluded { .. } => "package-excluded",
+            Self::NoSuchVersion { .. } => "no-such-version",
+            Self::BadBound { .. } => "bad-bound",
+            Self::Unreadable { .. } => "unreadable-package",
+            Self::Gone { .. } => "version-gone",
+            Self::Fixed { .. } => "version-fixed",
+            Self::Unsatisfiable { .. } => "unsatisfiable",
         }
     }
 

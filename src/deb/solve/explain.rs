@@ -36,7 +36,7 @@ fn thin(policy: &Policy<'_, '_>, roots: &[Root], base: &BTreeSet<Id>) -> Vec<Roo
     let (hints, mut kept) = (BTreeSet::new(), roots.to_vec());
     let solvable = |roots: &[Root]| {
         let groups: Vec<Vec<Id>> = roots.iter().map(|root| root.options.clone()).collect();
-        Sat::solve(policy, &groups, &hints, base, false).is_some()
+        Sat::solve(policy, &groups, &hints, None, base, false).is_some()
     };
     // Halves first, single ones then: a parent image may have hundreds.
     let mut size = kept.len() / 2;

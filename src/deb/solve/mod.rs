@@ -10,6 +10,8 @@ mod order;
 mod policy;
 mod pool;
 mod sat;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,34 +97,31 @@ impl<'a> Solver<'a> {
 
         let mut walk = Walk::from(&policy, request.recommends, base.iter().copied());
         walk.roots(&groups);
-        let hints = walk.chosen();
-        let first = Sat::solve(&policy, &groups, &hints, &base, request.recommends);
-        let solution = match first {
+        let (hints, picks) = walk.end();
+        let recommends = request.recommends;
+        let solution = match Sat::solve(&policy, &groups, &hints, Some(&picks), &base, recommends) {
             Some(solution) => solution,
-            None => self.without_hints(&policy, request, &roots, &groups, &base, &hints)?,
+            None => {
+                // Some choice of the walk's stands in the way: first what is needed, then what can be added to it.
+                let needed = Sat::solve(&policy, &groups, &hints, None, &base, false)
+                    .ok_or_else(|| vec![explain::explain(&policy, &roots, &base)])?;
+                if recommends { self.add_recommended(&policy, &groups, &base, needed) } else { needed }
+            }
         };
         Ok(self.chosen(&policy, &solution, &roots))
     }
 
-    /// The walk's recommendations stand in the way: first what is needed, then what of the recommendations fits.
-    fn without_hints(
+    fn add_recommended(
         &self,
         policy: &Policy<'_, 'a>,
-        request: &Request<'_>,
-        roots: &[Root],
         groups: &[Vec<Id>],
         base: &BTreeSet<Id>,
-        hints: &BTreeSet<Id>,
-    ) -> Result<BTreeSet<Id>, Vec<SolveError>> {
-        let needed = Sat::solve(policy, groups, hints, base, false)
-            .ok_or_else(|| vec![explain::explain(policy, roots, base)])?;
-        if !request.recommends {
-            return Ok(needed);
-        }
+        needed: BTreeSet<Id>,
+    ) -> BTreeSet<Id> {
         let mut walk = Walk::from(policy, true, needed.iter().copied());
         walk.recommendations(needed.iter().copied().filter(|id| !base.contains(id)));
-        let hints = walk.chosen();
-        Ok(Sat::solve(policy, groups, &hints, base, true).unwrap_or(needed))
+        let (hints, _) = walk.end();
+        Sat::solve(policy, groups, &hints, None, base, true).unwrap_or(needed)
     }
 
     fn chosen(&self, policy: &Policy<'_, 'a>, solution: &BTreeSet<Id>, roots: &[Root]) -> Vec<Chosen<'a>> {

@@ -13,15 +13,18 @@ use resolvo::{
 
 use super::policy::Policy;
 use super::pool::Id;
+use super::walk::Picks;
 
 /// What the solver works on.
 pub(super) struct Sat<'s, 'p, 'a> {
     policy: &'s Policy<'p, 'a>,
     /// Tried first.
     hints: &'s BTreeSet<Id>,
-    /// Whose recommendations, as far as the hints meet them, are needs.
+    /// What alone may meet the relations that it speaks of.
+    picks: Option<&'s Picks>,
+    /// Whether recommendations, as far as the hints meet them, are needs.
     recommends: bool,
-    /// Whose relations are not looked at: a parent image's recommendations were decided with it.
+    /// Whose recommendations are not looked at: a parent image's were decided with it.
     settled: &'s BTreeSet<Id>,
     interned: RefCell<Interned>,
 }
@@ -61,10 +64,11 @@ impl<'s, 'p, 'a> Sat<'s, 'p, 'a> {
         policy: &'s Policy<'p, 'a>,
         groups: &[Vec<Id>],
         hints: &'s BTreeSet<Id>,
+        picks: Option<&'s Picks>,
         settled: &'s BTreeSet<Id>,
         recommends: bool,
     ) -> Option<BTreeSet<Id>> {
-        let sat = Self { policy, hints, recommends, settled, interned: RefCell::default() };
+        let sat = Self { policy, hints, picks, recommends, settled, interned: RefCell::default() };
         let requirements = groups.iter().map(|options| sat.one_of(options.clone())).collect();
         let mut solver = Solver::new(sat);
         match solver.solve(Problem::new().requirements(requirements)) {
@@ -173,15 +177,19 @@ impl DependencyProvider for Sat<'_, '_, '_> {
                 constrains: Vec::new(),
             });
         };
-        let mut requirements: Vec<_> =
-            needs.depends.iter().map(|(_, any)| self.one_of(self.policy.options(any))).collect();
-        if self.recommends && !self.settled.contains(&id) {
-            for any in &needs.recommends {
-                let met: Vec<Id> =
-                    self.policy.options(any).into_iter().filter(|option| self.hints.contains(option)).collect();
-                if !met.is_empty() {
-                    requirements.push(self.one_of(met));
-                }
+        let mut requirements = Vec::new();
+        for (at, (_, any)) in needs.depends.iter().enumerate() {
+            let pick = self.picks.and_then(|picks| picks.depends(id, at));
+            requirements.push(self.one_of(pick.map_or_else(|| self.policy.options(any), |pick| vec![pick])));
+        }
+        let recommends = if self.recommends && !self.settled.contains(&id) { needs.recommends.as_slice() } else { &[] };
+        for (at, any) in recommends.iter().enumerate() {
+            let met: Vec<Id> = match self.picks {
+                Some(picks) => picks.recommends(id, at).into_iter().collect(),
+                None => self.policy.options(any).into_iter().filter(|id| self.hints.contains(id)).collect(),
+            };
+            if !met.is_empty() {
+                requirements.push(self.one_of(met));
             }
         }
         // A constraint names what may stay: the versions of a name that are no enemies.

@@ -20,6 +20,26 @@ pub(super) struct Walk<'w, 'p, 'a> {
     /// How many of the chosen packages cannot be together with a package.
     blocked: HashMap<Id, u32>,
     trail: Vec<Id>,
+    picks: Picks,
+}
+
+/// What met each relation when the walk came by.
+#[derive(Debug, Default)]
+pub(super) struct Picks {
+    depends: HashMap<(Id, usize), Id>,
+    recommends: HashMap<(Id, usize), Id>,
+}
+
+impl Picks {
+    /// For a package's dependency, by its place among them.
+    pub fn depends(&self, id: Id, at: usize) -> Option<Id> {
+        self.depends.get(&(id, at)).copied()
+    }
+
+    /// For a package's recommendation, by its place among them.
+    pub fn recommends(&self, id: Id, at: usize) -> Option<Id> {
+        self.recommends.get(&(id, at)).copied()
+    }
 }
 
 impl<'w, 'p, 'a> Walk<'w, 'p, 'a> {
@@ -32,6 +52,7 @@ impl<'w, 'p, 'a> Walk<'w, 'p, 'a> {
             chosen: HashMap::new(),
             blocked: HashMap::new(),
             trail: Vec::new(),
+            picks: Picks::default(),
         };
         for id in there {
             walk.settled.insert(id);
@@ -40,9 +61,9 @@ impl<'w, 'p, 'a> Walk<'w, 'p, 'a> {
         walk
     }
 
-    /// What was chosen.
-    pub fn chosen(&self) -> BTreeSet<Id> {
-        self.chosen.values().copied().collect()
+    /// What was chosen, and what for.
+    pub fn end(self) -> (BTreeSet<Id>, Picks) {
+        (self.chosen.into_values().collect(), self.picks)
     }
 
     /// Takes the first of each group's options that can be had, and all that it needs. As apt does, all are taken
@@ -121,14 +142,20 @@ impl<'w, 'p, 'a> Walk<'w, 'p, 'a> {
         good
     }
 
+    /// The first of the options that is there already, else the first that can be had.
+    fn meet(&mut self, options: &[Id], depth: usize) -> Option<Id> {
+        let there = options.iter().copied().find(|&id| self.has(id));
+        there.or_else(|| options.iter().copied().find(|&id| self.install(id, depth + 1)))
+    }
+
     /// Takes what a chosen package needs, then what it recommends.
     fn follow(&mut self, id: Id, depth: usize) -> bool {
         let Ok(needs) = self.policy.pool.needs(id) else { return false };
-        for (_, any) in &needs.depends {
-            let options = self.policy.options(any);
-            if !options.iter().any(|&id| self.has(id)) && !options.iter().any(|&id| self.install(id, depth + 1)) {
-                return false;
-            }
+        for (at, (_, any)) in needs.depends.iter().enumerate() {
+            match self.meet(&self.policy.options(any), depth) {
+                Some(pick) => self.picks.depends.insert((id, at), pick),
+                None => return false,
+            };
         }
         if self.recommends && !self.settled.contains(&id) {
             self.recommended(id, depth);
@@ -138,9 +165,10 @@ impl<'w, 'p, 'a> Walk<'w, 'p, 'a> {
 
     fn recommended(&mut self, id: Id, depth: usize) {
         let Ok(needs) = self.policy.pool.needs(id) else { return };
-        for any in &needs.recommends {
-            let options = self.policy.options(any);
-            let _ = options.iter().any(|&id| self.has(id)) || options.iter().any(|&id| self.install(id, depth + 1));
+        for (at, any) in needs.recommends.iter().enumerate() {
+            if let Some(pick) = self.meet(&self.policy.options(any), depth) {
+                self.picks.recommends.insert((id, at), pick);
+            }
         }
     }
 }

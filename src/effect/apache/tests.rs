@@ -1,6 +1,4 @@
-use std::path::Path;
-
-use super::super::fixture::{World, path, read_root, tree};
+use super::super::fixture::{World, path, read_root, real_root, tree};
 use super::*;
 use crate::estate::{EffectUse, ScriptKind, Worth};
 
@@ -175,11 +173,9 @@ fn commands_are_read_from_a_shell_text() {
     );
 }
 
-/// See tests/roots.sh.
 #[test]
 fn all_is_as_in_a_real_root() {
-    let Some(roots) = std::env::var_os("WHARF_TEST_ROOTS") else { return };
-    let root = Path::new(&roots).join("x86_64");
+    let Some(root) = real_root("x86_64") else { return };
     let script = |package: &str| {
         let text = std::fs::read_to_string(root.join(format!("var/lib/dpkg/info/{package}.postinst"))).unwrap();
         call(package, &[&["apache2-modules"]], &text)

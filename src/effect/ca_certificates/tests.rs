@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::super::fixture::{MTIME, World, path, read_root, tree};
+use super::super::fixture::{MTIME, World, path, read_root, real_root, skip, tree};
 use super::*;
 use crate::deb::Call;
 use crate::estate::{EffectUse, ScriptKind, Worth};
@@ -186,15 +186,13 @@ fn all_is_as_the_real_program_makes_it() {
     match ran {
         Ok(output) if output.status.success() => compare(&tree, root),
         Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => super::super::fixture::skip(&format!("update-ca-certificates cannot be asked: {error}")),
+        Err(error) => skip(&format!("update-ca-certificates cannot be asked: {error}")),
     }
 }
 
-/// See tests/roots.sh.
 #[test]
 fn all_is_as_in_a_real_root() {
-    let Some(roots) = std::env::var_os("WHARF_TEST_ROOTS") else { return };
-    let root = Path::new(&roots).join("x86_64");
+    let Some(root) = real_root("x86_64") else { return };
     let mut tree = Tree::default();
     read_root(&mut tree, &root, SHARED);
     run(&mut tree, &world().context()).unwrap();

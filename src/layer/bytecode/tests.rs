@@ -1,31 +1,12 @@
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::*;
-use crate::effect::bytecode::Source;
-use crate::estate::LoaderCache;
-use crate::name::ArchName;
-use crate::spec::{Origin, Sources, Span};
-
-fn span() -> Span {
-    let source = Sources::default().add("x.kdl".to_owned(), String::new(), Origin::Project);
-    Span { source, start: 0, len: 0 }
-}
-
-fn arch(name: &str) -> Arch {
-    let (triplet, interpreter) = match name {
-        "aarch64" => ("aarch64-linux-gnu", "/lib/ld-linux-aarch64.so.1"),
-        "ppc64le" => ("powerpc64le-linux-gnu", "/lib64/ld64.so.2"),
-        _ => ("x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2"),
-    };
-    Arch {
-        name: ArchName::new(name).unwrap(),
-        oci: String::new(),
-        debian: String::new(),
-        triplet: triplet.to_owned(),
-        qemu: String::new(),
-        loader: LoaderCache { flags: 0, machine: 0, interpreter: interpreter.to_owned(), hwcaps: Vec::new() },
-    }
-}
+use crate::deb::Call;
+use crate::effect::bytecode::{Source, plan};
+use crate::effect::fixture::{World, arch, real_root, skip};
+use crate::estate::{FileSource, ScriptKind, Worth};
+use crate::tree::{self, Content, Kind, Node, Tree};
 
 fn bytecode(minor: &str) -> Bytecode {
     Bytecode {
@@ -33,12 +14,11 @@ fn bytecode(minor: &str) -> Bytecode {
         packages: Vec::new(),
         dirs: Vec::new(),
         tag: format!("cpython-3{minor}"),
-        span: span(),
+        span: World::new("x86_64").image.span,
     }
 }
 
 /// The host's own python, run in the same way as a tool; none, and why, where there is none that Debian ships.
-#[allow(clippy::print_stderr)]
 fn host() -> Option<(Compiler, String)> {
     let minor =
         ["13", "11", "12", "14"].into_iter().find(|minor| Path::new(&format!("/usr/bin/python3.{minor}")).exists());
@@ -48,8 +28,7 @@ fn host() -> Option<(Compiler, String)> {
         let compiler = Compiler::open(Path::new("/"), &bytecode(minor), &arch("x86_64")).unwrap();
         return Some((compiler, format!("/usr/bin/python3.{minor}")));
     }
-    assert!(std::env::var_os("CI").is_none(), "no python3 on this host");
-    eprintln!("not tested: no python3 on this host");
+    skip("no python3 of Debian on this host");
     None
 }
 
@@ -154,16 +133,14 @@ fn two_processes_give_the_same_bytes() {
 }
 
 /// A root of real packages as a tree, each path its package's.
-fn real_tree(root: &Path) -> crate::tree::Tree {
-    use crate::estate::FileSource;
-    use crate::tree::{Content, Kind, Node, Origin, Tree};
+fn real_tree(root: &Path) -> Tree {
     let mut tree = Tree::default();
     for list in fs::read_dir(root.join("var/lib/dpkg/info")).unwrap() {
         let list = list.unwrap().path();
         let Some(name) = list.file_name().unwrap().to_str().unwrap().strip_suffix(".list") else { continue };
-        let origin = Origin::Package(PackageName::new(name.split(':').next().unwrap()).unwrap());
+        let origin = tree::Origin::Package(PackageName::new(name.split(':').next().unwrap()).unwrap());
         for line in fs::read_to_string(&list).unwrap().lines().filter(|line| !line.starts_with("/.")) {
-            let Ok(path) = ImagePath::new(line) else { continue };
+            let path = ImagePath::new(line).unwrap();
             let at = root.join(path.relative());
             let Ok(meta) = fs::symlink_metadata(&at) else { continue };
             let kind = if meta.is_symlink() {
@@ -179,83 +156,61 @@ fn real_tree(root: &Path) -> crate::tree::Tree {
     tree
 }
 
-/// See tests/roots.sh. The plan names what Debian compiled in the root, the bytecode is Debian's but for its head, and
-/// the interpreters of the other arches, where qemu runs them, make the same bytes.
+/// The interpreter of a root of another arch, under qemu.
+fn foreign(root: &Path, name: &str) -> Compiler {
+    let arch = arch(name);
+    let command = [
+        arch.qemu.clone(),
+        root.join(arch.loader.interpreter.trim_start_matches('/')).display().to_string(),
+        "--inhibit-cache".to_owned(),
+        "--library-path".to_owned(),
+        root.join("usr/lib").join(&arch.triplet).display().to_string(),
+        root.join("usr/bin/python3.13").display().to_string(),
+    ];
+    Compiler {
+        command: command.map(PathBuf::from).to_vec(),
+        program: "python".to_owned(),
+        tag: "cpython-313".to_owned(),
+    }
+}
+
+/// The plan names what Debian compiled in the root, the bytecode is Debian's but for its head, and interpreters of
+/// other arches make the same bytes.
 #[test]
 fn the_bytecode_of_a_real_root_is_debians_on_every_arch() {
-    use std::collections::BTreeMap;
-    let Some(roots) = std::env::var_os("WHARF_TEST_ROOTS").map(PathBuf::from) else { return };
-    let root = roots.join("x86_64").canonicalize().unwrap();
-    let tree = real_tree(&root);
+    let Some(root) = real_root("x86_64") else { return };
     let bytecode = Bytecode {
         dirs: vec!["/usr/lib/python3/dist-packages".to_owned(), "/usr/lib/python3.13".to_owned()],
         ..bytecode("13")
     };
-    let calls = ["python3", "python3-minimal"].map(|package| crate::deb::Call {
+    let calls = ["python3", "python3-minimal"].map(|package| Call {
         package: PackageName::new(package).unwrap(),
-        kind: crate::estate::ScriptKind::Postinst,
+        kind: ScriptKind::Postinst,
         text: fs::read_to_string(root.join(format!("var/lib/dpkg/info/{package}.postinst"))).unwrap(),
-        worth: crate::estate::Worth::default(),
+        worth: Worth::default(),
     });
-    let jobs = crate::effect::bytecode::plan(&tree, &bytecode, &calls).unwrap();
-    let planned: BTreeMap<String, ()> =
-        jobs.iter().flat_map(|job| &job.sources).map(|source| (source.output.to_string(), ())).collect();
+    let jobs = plan(&real_tree(&root), &bytecode, &calls).unwrap();
+    let planned: BTreeSet<String> =
+        jobs.iter().flat_map(|job| &job.sources).map(|source| source.output.to_string()).collect();
     let find = Command::new("find").arg(&root).args(["-name", "*.pyc", "-printf", "/%P\n"]).output().unwrap();
-    let there: BTreeMap<String, ()> =
-        String::from_utf8(find.stdout).unwrap().lines().map(|line| (line.to_owned(), ())).collect();
-    let only = |a: &BTreeMap<String, ()>, b: &BTreeMap<String, ()>| {
-        a.keys().filter(|name| !b.contains_key(*name)).cloned().collect::<Vec<_>>()
-    };
-    assert_eq!((only(&planned, &there), only(&there, &planned)), (vec![], vec![]));
+    let there: BTreeSet<String> = String::from_utf8(find.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(planned.symmetric_difference(&there).collect::<Vec<_>>(), [""; 0]);
 
     let native = Compiler::open(&root, &bytecode, &arch("x86_64")).unwrap();
-    let started = std::time::Instant::now();
     let all: Vec<Compiled> = jobs.iter().map(|job| native.compile(job).unwrap()).collect();
-    eprintln!("{} packages, {} files in {:?}", jobs.len(), planned.len(), started.elapsed());
-    let mut other = Vec::new();
-    for (path, bytes) in all.iter().flat_map(|compiled| &compiled.outputs) {
-        if fs::read(root.join(path.relative())).unwrap()[16..] != bytes[16..] {
-            other.push(path.to_string());
-        }
-    }
-    let skipped: Vec<_> = all.iter().flat_map(|compiled| &compiled.skipped).collect();
-    eprintln!("skipped: {skipped:?}; {} differ from Debian's: {other:?}", other.len());
+    assert!(all.iter().all(|compiled| compiled.skipped.is_empty()));
+    // marshal marks what has more than one reference (Python/marshal.c, w_ref), so py3compile's own long-lived
+    // process writes some files otherwise: 2 of 8,225 when this was measured.
+    let outputs = || all.iter().flat_map(|compiled| &compiled.outputs);
+    let others = outputs().filter(|(path, bytes)| fs::read(root.join(path.relative())).unwrap()[16..] != bytes[16..]);
+    assert!(others.count() * 1000 < planned.len());
 
-    for (name, qemu) in [("aarch64", "qemu-aarch64-static"), ("ppc64le", "qemu-ppc64le-static")] {
-        let Ok(root) = roots.join(name).canonicalize() else { continue };
-        let Ok(mut foreign) = Compiler::open(&root, &bytecode, &arch(name)).or_else(|_| {
-            let mut foreign = native.clone();
-            foreign.command = [
-                format!("/usr/bin/{qemu}"),
-                "-E".to_owned(),
-                "PYTHONHASHSEED=0".to_owned(),
-                root.join(arch(name).loader.interpreter.trim_start_matches('/')).display().to_string(),
-                "--inhibit-cache".to_owned(),
-                "--library-path".to_owned(),
-                root.join("usr/lib").join(arch(name).triplet).display().to_string(),
-                root.join("usr/bin/python3.13").display().to_string(),
-            ]
-            .map(PathBuf::from)
-            .to_vec();
-            Ok::<_, ()>(foreign)
-        }) else {
-            continue;
-        };
-        let mut count = 0;
-        let mut differ = Vec::new();
-        foreign.program = name.to_owned();
+    for name in ["aarch64", "ppc64le"] {
+        let Some(root) = real_root(name) else { continue };
+        let compiler = foreign(&root, name);
         // qemu is slow: a part of the packages says enough.
         for (job, expected) in jobs.iter().zip(&all).step_by(9) {
-            let made = foreign.compile(job).unwrap();
-            for (a, b) in made.outputs.iter().zip(&expected.outputs) {
-                count += 1;
-                if a != b {
-                    differ.push(a.0.to_string());
-                }
-            }
-            assert_eq!(made.skipped, expected.skipped);
-            assert_eq!(made.outputs.len(), expected.outputs.len());
+            assert!(compiler.compile(job).unwrap() == *expected, "{name}: {:?}", job.package);
         }
-        eprintln!("{name}: {count} files, differ: {differ:?}");
     }
 }

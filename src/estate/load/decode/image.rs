@@ -278,19 +278,15 @@ fn trees(level: &mut Level, reader: &mut Reader<'_, '_>, gathered: &Gathered) {
             continue;
         }
         // One's own folder first; layers that an import brought are there for all.
-        let own = gathered.owner(value.span);
-        let folders = gathered.folders.iter().enumerate();
-        let found = gathered
-            .folder(value.span)
-            .and_then(|folder| folder.tree(&name))
-            .or_else(|| folders.clone().filter(|(at, _)| *at != own).find_map(|(_, folder)| folder.tree(&name)));
+        let own = gathered.folder(value.span).and_then(|folder| folder.tree(&name));
+        let found = own.or_else(|| gathered.folders.iter().find_map(|folder| folder.tree(&name)));
         match found {
             Some(Ok(tree)) => level.trees.push(Spanned::new(tree.clone(), value.span)),
             Some(Err(message)) => {
-                reader.mistake(Mistake::new("unreadable", value.span, message).label("in this tree"));
+                reader.mistake(Mistake::new("bad-tree", value.span, message).label("in this tree"));
             }
             None => {
-                let names = folders.flat_map(|(_, folder)| folder.tree_names());
+                let names = gathered.folders.iter().flat_map(|folder| folder.tree_names());
                 let help = did_you_mean(name.as_str(), names);
                 let mistake = Mistake::new("no-file", value.span, format!("there is no folder layers/{name}"));
                 reader.mistake(mistake.label("not there").help_if(help));

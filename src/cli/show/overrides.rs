@@ -1,0 +1,73 @@
+//! What wins over what: a child over its parent, a node over a tree.
+
+use std::collections::BTreeMap;
+
+use crate::estate::{Image, ImageConfig, ImageKey, Project, TreeContent};
+use crate::path::ImagePath;
+
+/// Something that is said more than once.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Override {
+    /// A path, or a setting: `env LANG`.
+    pub what: String,
+    /// Who has the last word: `file of keystone`, or the value.
+    pub wins: String,
+    /// Who else spoke, the weakest first.
+    pub over: Vec<String>,
+}
+
+pub(super) fn overrides(project: &Project, image: &Image) -> Vec<Override> {
+    let mut all = paths(image);
+    let parent = image.levels.iter().rev().nth(1).and_then(|level| {
+        let key = ImageKey { image: level.image.clone(), distro: image.distro.clone(), arch: image.arch.clone() };
+        project.images.get(&key)
+    });
+    if let Some(parent) = parent {
+        settings(&parent.config, &image.config, parent.name.as_str(), &mut all);
+    }
+    all
+}
+
+/// Paths that several levels, or a tree and a node of one level, fill. Folders that trees share are no conflict.
+fn paths(image: &Image) -> Vec<Override> {
+    let mut said: BTreeMap<&ImagePath, Vec<String>> = BTreeMap::new();
+    for level in &image.levels {
+        let mut say = |path, what: &str| said.entry(path).or_default().push(format!("{what} of {}", level.image));
+        for tree in &level.trees {
+            for file in tree.files.iter().filter(|file| file.content != TreeContent::Dir) {
+                say(&file.path, &format!("tree `{}`", tree.name));
+            }
+        }
+        level.dirs.iter().for_each(|dir| say(&dir.path, "dir"));
+        level.files.iter().for_each(|file| say(&file.path, "file"));
+        level.links.iter().for_each(|link| say(&link.path, "link"));
+    }
+    let several = said.into_iter().filter(|(_, who)| who.len() > 1);
+    several
+        .filter_map(|(path, mut who)| Some(Override { what: path.to_string(), wins: who.pop()?, over: who }))
+        .collect()
+}
+
+/// Settings that the parent has with another value.
+fn settings(parent: &ImageConfig, child: &ImageConfig, name: &str, all: &mut Vec<Override>) {
+    let mut add = |what: String, old: Option<String>, new: Option<String>| {
+        if let Some(old) = old.filter(|old| Some(old) != new.as_ref()) {
+            let wins = new.unwrap_or_else(|| "nothing".to_owned());
+            all.push(Override { what, wins, over: vec![format!("{old} of {name}")] });
+        }
+    };
+    for (key, value) in &parent.env {
+        add(format!("env {key}"), Some(value.clone()), child.env.get(key).cloned());
+    }
+    for (key, value) in &parent.labels {
+        add(format!("label {key}"), Some(value.clone()), child.labels.get(key).cloned());
+    }
+    let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
+    let health = |config: &ImageConfig| config.health.as_ref().map(|health| health.command.join(" "));
+    add("user".into(), parent.user.clone(), child.user.clone());
+    add("workdir".into(), parent.workdir.as_ref().map(ToString::to_string), child.workdir.as_ref().map(ToString::to_string));
+    add("entrypoint".into(), words(&parent.entrypoint), words(&child.entrypoint));
+    add("command".into(), words(&parent.command), words(&child.command));
+    add("stop-signal".into(), parent.stop_signal.clone(), child.stop_signal.clone());
+    add("health".into(), health(parent), health(child));
+}
