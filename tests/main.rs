@@ -22,7 +22,6 @@ mod fragment;
 mod fetch_verb;
 mod flake;
 mod fmt;
-mod fragment;
 mod init;
 mod layer;
 mod openpgp;
