@@ -34,7 +34,10 @@ fn every_verb_shows_an_example() {
     for verb in verbs() {
         let (help, _) = wharf_ends(0, &["help", &verb]);
         assert!(help.contains("\nExample"), "`wharf help {verb}` shows no example:\n{help}");
-        assert!(help.contains(&format!("  wharf {verb}")) || help.contains(&format!("  wharf --json {verb}")), "{help}");
+        assert!(
+            help.contains(&format!("  wharf {verb}")) || help.contains(&format!("  wharf --json {verb}")),
+            "{help}"
+        );
         assert_eq!(wharf_ends(0, &[&verb, "--help"]).0, help);
     }
 }

@@ -64,9 +64,7 @@ fn the_flake_parses() {
 fn the_flake_has_a_package_and_a_shell_for_each_arch() {
     let names = "builtins.mapAttrs (_: systems: builtins.mapAttrs (_: builtins.attrNames) systems) outputs";
     let Some(found) = outputs(names) else { return };
-    let each = |names: &[&str]| {
-        serde_json::json!({ "x86_64-linux": names, "aarch64-linux": names, "powerpc64le-linux": names })
-    };
+    let each = |names: &[&str]| serde_json::json!({ "x86_64-linux": names, "aarch64-linux": names, "powerpc64le-linux": names });
     assert_eq!(found, serde_json::json!({ "packages": each(&["default", "wharf"]), "devShells": each(&["default"]) }));
 }
 
