@@ -154,6 +154,17 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn the_way_out_that_the_message_names_is_one() {
+    let world = World::new();
+    world.wharf(0, "cache", &["lock"]);
+    let (_, said) = world.wharf(1, "cache", &["lock", "--upgrade", "helo"]);
+    insta::assert_snapshot!(said, @"x no image in wharf.lock holds a package `helo` that could be upgraded help: did you mean `hello`?");
+    let (_, said) = world.wharf(0, "cache", &["lock", "greeter", "--upgrade", "hello", "libhello"]);
+    assert!(said.contains("wharf.lock is up to date"), "{said}");
+    world.wharf(0, "cache", &["lock", "--upgrade"]);
+}
+
+#[test]
 fn after_fetch_a_build_needs_no_server() {
     let world = World::new();
     world.wharf(0, "cache", &["lock"]);

@@ -1,6 +1,6 @@
 //! `wharf lock`: chooses packages and writes `wharf.lock`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -10,13 +10,14 @@ use super::{Exit, Failure, Global, each, load_project};
 use crate::build::{self, Stale, Upgrade, Wish};
 use crate::deb::script::ChangedScript;
 use crate::estate::{Image, Project};
-use crate::lock::{Lock, LockDiff};
+use crate::lock::{Lock, LockDiff, Target};
 use crate::name::{DistroName, PackageName};
+use crate::spec::did_you_mean;
 use crate::ui::Screen;
 
 /// Arguments of `wharf lock`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wharf lock\n  wharf lock keystone --arch x86_64\n  wharf lock --upgrade=openssl,libssl3t64\n  wharf lock --check\n\n\
+#[command(after_help = "Examples:\n  wharf lock\n  wharf lock keystone --arch x86_64\n  wharf lock --upgrade openssl libssl3t64\n  wharf lock --check\n\n\
                         Exit codes: 0 up to date or written, 1 error, 2 stale (--check).")]
 pub struct Arguments {
     #[command(flatten)]
@@ -24,7 +25,7 @@ pub struct Arguments {
     #[command(flatten)]
     sources: Sources,
     /// Move these packages to the newest versions that the pins allow; all of them where none is named
-    #[arg(long, value_name = "PACKAGE", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
     upgrade: Option<Vec<PackageName>>,
     /// Take the changed scripts of these packages as judged: somebody looked at them
     #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
@@ -68,6 +69,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         return check(&project, old.as_ref(), &request, global, screen);
     }
     let images = build::select(&project, &request).map_err(each)?;
+    if let (Some(packages), Some(lock)) = (&arguments.upgrade, &old) {
+        refuse_unlocked(packages, lock)?;
+    }
     let wish = Wish {
         upgrade: match arguments.upgrade {
             None => Upgrade::Nothing,
@@ -108,6 +112,19 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     }
     screen.say(&summary(&locked.lock, written, &changes));
     Ok(Exit::Done)
+}
+
+/// Refuses to upgrade what the lock does not have: nothing would move, and nobody would know.
+fn refuse_unlocked(packages: &[PackageName], lock: &Lock) -> Result<(), Failure> {
+    let own = |target: &Target| target.own.values().flat_map(BTreeMap::keys).cloned().collect::<Vec<_>>();
+    let known: BTreeSet<PackageName> =
+        lock.targets.values().flat_map(|target| target.packages.keys().cloned().chain(own(target))).collect();
+    let Some(unknown) = packages.iter().find(|package| !known.contains(*package)) else { return Ok(()) };
+    let near = did_you_mean(unknown.as_str(), known.iter().map(PackageName::as_str));
+    let help = near.unwrap_or_else(|| {
+        "packages stand behind `--upgrade`, images before it: `wharf lock IMAGE --upgrade PACKAGE`".to_owned()
+    });
+    Err(Failure::with_help(format!("no image in wharf.lock holds a package `{unknown}` that could be upgraded"), help))
 }
 
 /// Locks with progress on the screen.
