@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use wharf::digest::Digest;
 use wharf::estate::{Compression, Diversion};
-<<<<<<< HEAD
-use wharf::layer::{Built, Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
-=======
 use wharf::layer::{Directories, Fragment, Level, Rights, difference, merge, whiteout, with_parents, write};
->>>>>>> fragment
 use wharf::name::PackageName;
 use wharf::tree::{Kind, Node, Origin, Tree};
 

@@ -83,7 +83,7 @@ impl Compilers {
         let levels = [Level { fragments: &parts, diversions: &[] }];
         let merged = layer::merge(&levels)
             .map_err(|conflicts| BuildError::ToolConflict { distro: distro.name.clone(), conflicts })?;
-        let layer::Built { tree, .. } = merged.build(fragments)?;
+        let (tree, _) = merged.build(fragments)?;
         let root = unpack(fragments.cache(), &key, &tree)?;
         let known = Arc::new(Opened { compiler: Compiler::open(&root, bytecode, host)?, key });
         opened.insert(distro.name.clone(), Arc::clone(&known));

@@ -87,7 +87,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     let plan: Vec<Level<'_>> =
         fragments.iter().zip(&diversions).map(|(fragments, diversions)| Level { fragments, diversions }).collect();
     let merged = layer::merge(&plan).map_err(|conflicts| BuildError::Conflict { key: key(image), conflicts })?;
-    let layer::Built { mut tree, levels: mut built } = merged.build(workshop.fragments)?;
+    let (mut tree, mut built) = merged.build(workshop.fragments)?;
 
     let newest = newest(&fragments);
     let mtime = newest.last().copied().unwrap_or(0);

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::deb::solve::{Chosen, Reason, Request as Wish, Solver};
+use crate::deb::solve::{Chosen, Reason, Request as Wish, SolveError, Solver};
 use crate::deb::{PackageRecord, Universe};
 use crate::digest::Digest;
 use crate::estate::{Distro, Image, ImageKey, Pin, Project};
 use crate::lock::{Lock, LockedImage, LockedPackage, Member, Target, group};
 use crate::name::{ArchName, DistroName, ImageName, PackageName};
 use crate::progress::{Phase, Progress};
-use crate::spec::Mistake;
+use crate::spec::Span;
 
 use super::error::BuildError;
 use super::inputs;
@@ -267,7 +267,7 @@ impl Solving<'_> {
         };
         let chosen = solver
             .solve(&wish)
-            .map_err(|errors| errors.into_iter().map(|error| blame(image, error)).collect::<Vec<_>>())?;
+            .map_err(|errors| errors.into_iter().map(|error| blame(image.span, &error)).collect::<Vec<_>>())?;
         let line = LockedImage {
             parent: parent(image).cloned(),
             inputs: Some(inputs::digest(image, self.distro)),
@@ -322,7 +322,7 @@ impl Solving<'_> {
         };
         let chosen = solver
             .solve(&wish)
-            .map_err(|errors| errors.into_iter().map(|error| mistake(self.distro.span, error)).collect::<Vec<_>>())?;
+            .map_err(|errors| errors.into_iter().map(|error| blame(self.distro.span, &error)).collect::<Vec<_>>())?;
         let line = LockedImage { parent: None, inputs: Some(digest), roots: roots(&chosen), groups: BTreeSet::new() };
         solved.members.insert(member.clone(), line);
         solved.holdings.insert(member, chosen.iter().map(|chosen| chosen.record.name.clone()).collect());
@@ -356,18 +356,10 @@ fn roots(chosen: &[Chosen<'_>]) -> BTreeSet<PackageName> {
     wanted.map(|chosen| chosen.record.name.clone()).collect()
 }
 
-/// The solver's error at the place in the specs that it is about.
-fn blame(image: &Image, error: crate::deb::solve::SolveError) -> BuildError {
-    let span = error.spans().first().copied().unwrap_or(image.span);
-    mistake(span, error)
-}
-
-fn mistake(span: crate::spec::Span, error: crate::deb::solve::SolveError) -> BuildError {
-    let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
-    let mut mistake = Mistake::new("packages", span, error.to_string()).label("wanted here").help_if(help);
-    for other in error.spans().iter().skip(1) {
-        mistake = mistake.also(*other, "and here");
-    }
+/// The solver's error at the place in the specs that it is about; at `span` where it names none.
+fn blame(span: Span, error: &SolveError) -> BuildError {
+    let mut mistake = error.mistake();
+    mistake.span.get_or_insert(span);
     BuildError::Spec(Box::new(mistake))
 }
 

@@ -135,7 +135,7 @@ impl SolveError {
         let mut mistake = Mistake::nowhere(self.kind(), self.to_string());
         if let Some((first, others)) = self.spans().split_first() {
             mistake.span = Some(*first);
-            "wanted here".clone_into(&mut mistake.label);
+            mistake.label = "wanted here".into();
             mistake.also = others.iter().map(|span| (*span, "and here".to_owned())).collect();
         }
         mistake.help_if(self.help().map(|help| help.to_string()))
