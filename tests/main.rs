@@ -11,6 +11,7 @@
 
 mod archive;
 mod archive_support;
+mod build;
 mod check;
 mod cli;
 mod debs;
@@ -31,6 +32,7 @@ mod layer;
 mod openpgp;
 mod oracle;
 mod prune;
+mod real;
 mod sample;
 mod scripts;
 mod solver;

@@ -47,6 +47,8 @@ enum Entry {
     File { mode: u32, bytes: Vec<u8> },
     Symlink { target: String },
     Hardlink { target: String },
+    /// The path is the member's name as it is.
+    Raw { kind: tar::EntryType },
 }
 
 /// A package: `Deb::new("hello", "1.0").depends("libc6").file("/usr/bin/hello", 0o755, b"…").script("postinst", "…")`.
@@ -131,6 +133,12 @@ impl Deb {
         self
     }
 
+    /// A member with exactly this name, of any kind: what only a hostile package holds.
+    pub fn raw(mut self, name: &str, kind: tar::EntryType) -> Self {
+        self.entries.push((name.to_owned(), Entry::Raw { kind }));
+        self
+    }
+
     /// `postinst`, `preinst`, `config` …
     pub fn script(mut self, kind: &str, text: &str) -> Self {
         self.members.push((kind.to_owned(), 0o755, text.as_bytes().to_vec()));
@@ -202,6 +210,7 @@ impl Deb {
             Entry::File { mode, bytes } => (tar::EntryType::Regular, *mode, bytes.as_slice()),
             Entry::Symlink { .. } => (tar::EntryType::Symlink, 0o777, &[][..]),
             Entry::Hardlink { .. } => (tar::EntryType::Link, 0o644, &[][..]),
+            Entry::Raw { kind } => (*kind, 0o644, &[][..]),
         };
         let mut header = self.header(mode);
         header.set_entry_type(kind);
@@ -209,9 +218,10 @@ impl Deb {
         match entry {
             Entry::Symlink { target } => header.set_link_name_literal(target).unwrap(),
             Entry::Hardlink { target } => header.set_link_name_literal(format!(".{target}")).unwrap(),
-            Entry::Dir { .. } | Entry::File { .. } => {}
+            Entry::Dir { .. } | Entry::File { .. } | Entry::Raw { .. } => {}
         }
-        let name = format!(".{path}{}", if kind == tar::EntryType::Directory { "/" } else { "" });
+        let dot = if matches!(entry, Entry::Raw { .. }) { "" } else { "." };
+        let name = format!("{dot}{path}{}", if kind == tar::EntryType::Directory { "/" } else { "" });
         // set_path would drop the `./` that dpkg-deb writes; only a long name goes that way.
         match header.as_old_mut().name.get_mut(..name.len()) {
             Some(place) => {

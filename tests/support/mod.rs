@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod deb;
 pub mod key;
+pub mod podman;
 pub mod server;
 
 /// Whether a test that lacks something may leave: it may not under CI. Says aloud what is missing.

@@ -1,0 +1,145 @@
+//! `wharf.lock`: made, refused, moved, checked.
+
+use std::fs;
+
+use super::{Yard, archive, packages};
+use crate::support::archive::DATE;
+use crate::support::deb::Deb;
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn build_makes_a_missing_lock_unless_it_is_told_that_there_is_one() {
+    let yard = Yard::good();
+    let said = yard.refused(&["build", "--locked"]);
+    insta::assert_snapshot!(said);
+    assert!(!yard.project().join("wharf.lock").exists());
+    yard.run(0, &["build"]);
+    let made = yard.lock_text();
+    yard.run(0, &["lock"]);
+    assert_eq!(yard.lock_text(), made);
+    yard.run(0, &["lock", "--check"]);
+    yard.run(0, &["build", "--locked"]);
+}
+
+#[test]
+fn a_lock_of_other_specs_is_stale() {
+    let yard = Yard::good();
+    yard.run(0, &["lock"]);
+    let old = yard.lock_text();
+    yard.spec("extend.kdl", "extend image \"base\" { packages \"extra\"; }\n");
+    let (_, said) = yard.run(2, &["lock", "--check"]);
+    insta::assert_snapshot!("check", said);
+    for arguments in [&["build"][..], &["build", "--locked"]] {
+        let said = yard.refused(arguments);
+        assert!(said.contains("wharf.lock is stale") && said.contains("`wharf lock` brings it up to date"), "{said}");
+    }
+    assert_eq!(yard.lock_text(), old);
+    yard.run(0, &["lock"]);
+    yard.run(0, &["build", "--locked"]);
+}
+
+#[test]
+fn newer_packages_are_taken_when_asked_for_and_only_those() {
+    let yard = Yard::good();
+    yard.run(0, &["lock"]);
+    let old = yard.lock_text();
+    let mut debs = packages("1.0");
+    debs.extend(packages("1.1"));
+    yard.publish(archive(debs, DATE + DAY));
+    yard.run(0, &["lock"]);
+    assert_eq!(yard.lock_text(), old, "nothing was asked for");
+    yard.run(0, &["lock", "--upgrade=extra"]);
+    let new = yard.lock_text();
+    let moved: Vec<&str> = new.lines().filter(|line| line.contains("1.1")).collect();
+    assert_eq!(moved.len(), 2, "{moved:?}");
+    assert!(moved.iter().all(|line| line.contains("extra")), "{moved:?}");
+    assert!(new.lines().filter(|line| line.contains("hello")).all(|line| !line.contains("1.1")));
+    yard.run(0, &["lock", "--upgrade"]);
+    assert!(!yard.lock_text().lines().any(|line| line.contains("_1.0_")), "{}", yard.lock_text());
+}
+
+#[test]
+fn locking_one_image_leaves_the_lines_of_others_alone() {
+    let yard = Yard::good();
+    yard.spec("images.kdl", "image \"a\" { packages \"extra\"; }\nimage \"b\" { packages \"hello-data\"; }\n");
+    yard.run(0, &["lock"]);
+    let old = yard.lock_text();
+    yard.spec(
+        "images.kdl",
+        "image \"a\" { packages \"extra\" \"libhello\"; }\nimage \"b\" { packages \"hello-data\" \"hello\"; }\n",
+    );
+    yard.run(0, &["lock", "a"]);
+    let new = yard.lock_text();
+    assert!(new.contains("libhello"), "{new}");
+    assert!(!new.contains("hello_1.0_amd64.deb") || new.contains("libhello_1.0_amd64.deb"), "{new}");
+    for line in old.lines().filter(|line| line.contains("hello-data")) {
+        assert!(new.contains(line), "{line}");
+    }
+    yard.run(2, &["lock", "--check"]);
+    yard.run(0, &["lock", "--check", "a"]);
+    yard.run(2, &["lock", "--check", "b"]);
+}
+
+fn fussy(text: &str, version: &str) -> Deb {
+    Deb::new("fussy", version).file("/usr/bin/fussy", 0o755, "fussy\n").script("postinst", text)
+}
+
+const SCRIPT: &str = "#!/bin/sh\nset -e\nfrobnicate --all\n";
+
+#[test]
+fn a_script_that_nobody_judged_stops_the_lock_with_the_nodes_to_paste() {
+    let yard = Yard::with("fussy", vec![fussy(SCRIPT, "1.0")]);
+    let (_, said) = yard.run(1, &["lock"]);
+    insta::assert_snapshot!(said);
+    assert!(!yard.project().join("wharf.lock").exists());
+    // The nodes that it shows are nodes that it takes.
+    let rest = said.split("rest=\"").nth(1).map(|text| text.split('"').next().unwrap());
+    if let Some(rest) = rest {
+        yard.put(
+            "targets/scripts.kdl",
+            &format!(
+                "extend distro \"trixie\" {{\n    script \"fussy\" kind=\"postinst\" rest=\"{rest}\" effect=\"ignore\" reason=\"a test\"\n}}\n"
+            ),
+        );
+    } else {
+        yard.spec("script.kdl", "extend image \"one\" { script \"fussy\" effect=\"ignore\"; }\n");
+    }
+    yard.run(0, &["build"]);
+    yard.assert_whole();
+}
+
+#[test]
+fn a_changed_script_locks_with_the_old_judgement_and_never_passes_strict_unseen() {
+    let yard = Yard::with("fussy", vec![fussy(SCRIPT, "1.0")]);
+    let (_, said) = yard.run(1, &["lock"]);
+    let rest = said.split("rest=\"").nth(1).and_then(|text| text.split('"').next()).unwrap();
+    yard.put(
+        "targets/scripts.kdl",
+        &format!(
+            "extend distro \"trixie\" {{\n    script \"fussy\" kind=\"postinst\" rest=\"{rest}\" effect=\"ignore\" reason=\"a test\"\n}}\n"
+        ),
+    );
+    yard.run(0, &["build", "--strict"]);
+    yard.publish(archive(vec![fussy(&SCRIPT.replace("--all", "--most"), "1.1")], DATE + DAY));
+    let (_, said) = yard.run(0, &["lock", "--upgrade"]);
+    insta::assert_snapshot!("changed", said);
+    insta::assert_snapshot!("strict", yard.refused(&["build", "--strict"]));
+    yard.run(0, &["build"]);
+    yard.run(0, &["lock", "--accept", "fussy"]);
+    yard.run(0, &["build", "--strict", "--locked"]);
+}
+
+#[test]
+fn a_build_without_a_network_takes_what_the_lock_brought_in_and_names_what_is_missing() {
+    let yard = Yard::good();
+    insta::assert_snapshot!("offline_lock", yard.refused(&["lock", "--offline"]));
+    yard.run(0, &["lock"]);
+    yard.server.requests();
+    let (first, _) = yard.run(0, &["build", "--offline"]);
+    assert_eq!(yard.server.requests(), Vec::<String>::new());
+    fs::remove_dir_all(yard.cache()).unwrap();
+    fs::remove_dir_all(yard.project().join(".wharf")).unwrap();
+    insta::assert_snapshot!("offline_build", yard.refused(&["build", "base", "--arch", "x86_64", "--offline"]));
+    assert_eq!(yard.run(0, &["build"]).0, first);
+}

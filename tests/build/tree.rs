@@ -1,0 +1,63 @@
+//! What is in an image.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use super::Yard;
+
+/// A line per member: type, mode, owner, path, and a link's target or a short file's text.
+fn listing(tar: &[u8]) -> String {
+    let mut text = String::new();
+    let mut archive = tar::Archive::new(tar);
+    for entry in archive.entries().unwrap() {
+        use std::io::Read as _;
+        let mut entry = entry.unwrap();
+        let header = entry.header().clone();
+        let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+        let kind = match header.entry_type() {
+            tar::EntryType::Directory => 'd',
+            tar::EntryType::Regular => '-',
+            tar::EntryType::Symlink => 'l',
+            tar::EntryType::Link => 'h',
+            other => panic!("{other:?}"),
+        };
+        let (uid, gid) = (header.uid().unwrap(), header.gid().unwrap());
+        let _ = write!(text, "{kind} {:04o} {uid}:{gid} {path}", header.mode().unwrap());
+        if let Some(target) = entry.link_name_bytes() {
+            let _ = write!(text, " -> {}", String::from_utf8_lossy(&target));
+        } else if header.entry_type() == tar::EntryType::Regular && !path.contains("var/lib/dpkg") {
+            let mut content = String::new();
+            if entry.read_to_string(&mut content).is_ok() && content.len() < 80 {
+                let _ = write!(text, " {content:?}");
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn packages_trees_files_and_attributes_land_where_the_spec_says() {
+    let yard = Yard::good();
+    yard.run(0, &["build"]);
+    let file = yard.folder.path().join("greeter.tar");
+    yard.run(0, &["export", "greeter:trixie-aarch64", "--to", &format!("tar:{}", file.display())]);
+    insta::assert_snapshot!(listing(&fs::read(file).unwrap()));
+}
+
+#[test]
+fn layers_are_shared_along_from_and_between_nothing_else() {
+    let yard = Yard::good();
+    let (json, _) = yard.run(0, &["build", "--json", "--arch", "x86_64"]);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let layers = |name: &str| -> Vec<String> {
+        let images = document["images"].as_array().unwrap();
+        let image = images.iter().find(|image| image["image"] == name).unwrap();
+        image["layers"].as_array().unwrap().iter().map(|layer| layer.as_str().unwrap().to_owned()).collect()
+    };
+    let (base, greeter, more) = (layers("base"), layers("greeter"), layers("more"));
+    let shared = |a: &[String], b: &[String]| a.iter().filter(|layer| b.contains(layer)).count();
+    // The packages and the files of each level travel; the layer of effects on top does not.
+    assert_eq!((base.len(), shared(&base, &greeter)), (3, 2));
+    assert_eq!((greeter.len(), shared(&greeter, &more)), (5, 4));
+}
