@@ -55,6 +55,8 @@ pub struct Output {
 #[derive(Debug)]
 pub struct Podman {
     storage: tempfile::TempDir,
+    /// What runs: podman takes no path of more than 50 characters here.
+    state: tempfile::TempDir,
 }
 
 impl Podman {
@@ -63,7 +65,8 @@ impl Podman {
         let wrong = |source| PodmanError::Storage { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(wrong)?;
         let storage = tempfile::Builder::new().prefix("podman-").tempdir_in(folder).map_err(wrong)?;
-        let podman = Self { storage };
+        let state = tempfile::Builder::new().prefix("wharf-").tempdir().map_err(wrong)?;
+        let podman = Self { storage, state };
         podman.run(&["--version"], Duration::from_secs(60))?;
         Ok(podman)
     }
@@ -71,7 +74,7 @@ impl Podman {
     fn command(&self) -> Command {
         let mut command = Command::new("podman");
         command.arg("--root").arg(self.storage.path().join("root"));
-        command.arg("--runroot").arg(self.storage.path().join("run"));
+        command.arg("--runroot").arg(self.state.path());
         command.stdin(Stdio::null());
         command
     }

@@ -33,8 +33,7 @@ fn a_kill_at_any_moment_leaves_the_store_and_the_cache_usable() {
     let mut killed = 0;
     // Moments spread over the time that a whole build takes, each run going on from what the last one left.
     for part in 1..=9 {
-        let mut child =
-            yard.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = yard.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole * part / 12);
         child.kill().unwrap();
         killed += u32::from(child.wait().unwrap().code().is_none());

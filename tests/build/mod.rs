@@ -32,12 +32,11 @@ pub fn packages(version: &str) -> Vec<Deb> {
             .file("/usr/share/doc/hello-data/changelog", 0o644, "long\n"),
     ];
     for arch in ["amd64", "arm64"] {
-        debs.push(
-            Deb::new("libhello", version)
-                .arch(arch)
-                .field("Multi-Arch", "same")
-                .file("/usr/lib/libhello.so.1", 0o644, noise(arch, 40_000)),
-        );
+        debs.push(Deb::new("libhello", version).arch(arch).field("Multi-Arch", "same").file(
+            "/usr/lib/libhello.so.1",
+            0o644,
+            noise(arch, 40_000),
+        ));
         debs.push(
             Deb::new("hello", version)
                 .arch(arch)
@@ -154,7 +153,10 @@ impl Yard {
     /// One image, `one`, with the package `name`, of amd64.
     pub fn with(name: &str, debs: Vec<Deb>) -> Self {
         let yard = Self::new(archive(debs, DATE));
-        yard.spec("images.kdl", &format!("image \"one\" {{\n    packages \"{name}\"\n    build-for arch=\"x86_64\"\n}}\n"));
+        yard.spec(
+            "images.kdl",
+            &format!("image \"one\" {{\n    packages \"{name}\"\n    build-for arch=\"x86_64\"\n}}\n"),
+        );
         yard
     }
 
@@ -223,7 +225,9 @@ impl Yard {
 
     /// A message without paths of temporary folders and ports.
     pub fn plain(&self, said: &str) -> String {
-        joined(said)
+        let steps = ["read indexes: ", "chose packages: ", "downloaded: ", "read packages: ", "built: "];
+        let words = said.lines().filter(|line| !steps.iter().any(|step| line.starts_with(step)));
+        joined(&words.collect::<Vec<_>>().join("\n"))
             .replace(&self.cache().display().to_string(), "[cache]")
             .replace(&self.project().display().to_string(), "[project]")
             .replace(&self.server.url(), "[archive]")

@@ -43,12 +43,23 @@ impl Packing {
 
 #[derive(Debug, Clone)]
 enum Entry {
-    Dir { mode: u32 },
-    File { mode: u32, bytes: Vec<u8> },
-    Symlink { target: String },
-    Hardlink { target: String },
+    Dir {
+        mode: u32,
+    },
+    File {
+        mode: u32,
+        bytes: Vec<u8>,
+    },
+    Symlink {
+        target: String,
+    },
+    Hardlink {
+        target: String,
+    },
     /// The path is the member's name as it is.
-    Raw { kind: tar::EntryType },
+    Raw {
+        kind: tar::EntryType,
+    },
 }
 
 /// A package: `Deb::new("hello", "1.0").depends("libc6").file("/usr/bin/hello", 0o755, b"…").script("postinst", "…")`.
@@ -244,7 +255,8 @@ impl Deb {
             .collect();
         self.add(&mut tar, "", &Entry::Dir { mode: 0o755 });
         for (path, entry) in &self.entries {
-            for (at, _) in path.match_indices('/').skip(1) {
+            let above = if matches!(entry, Entry::Raw { .. }) { "" } else { path.as_str() };
+            for (at, _) in above.match_indices('/').skip(1) {
                 let above = &path[..at];
                 if !told.contains(above) && made.insert(above) {
                     self.add(&mut tar, above, &Entry::Dir { mode: 0o755 });
