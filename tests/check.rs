@@ -144,6 +144,17 @@ fn what_this_repository_ships_has_no_mistakes() {
 }
 
 #[test]
+fn the_examples_of_the_guide_are_kdl_laid_out_by_fmt() {
+    let guide = fs::read_to_string(Path::new(REPOSITORY).join("docs/guide/language.md")).unwrap();
+    let blocks: Vec<&str> = guide.split("```kdl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() > 6);
+    for block in blocks {
+        let id = wharf::spec::Sources::default().add("guide".to_owned(), String::new(), wharf::spec::Origin::Project);
+        assert_eq!(wharf::spec::format(id, block).unwrap(), block);
+    }
+}
+
+#[test]
 fn the_project_is_found_from_a_folder_inside_it() {
     let inside = Path::new(REPOSITORY).join("specs/images");
     wharf_ends(0, &["-C", &inside.display().to_string(), "check"]);

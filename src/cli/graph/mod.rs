@@ -45,7 +45,7 @@ struct Node<'a> {
     name: &'a ImageName,
     from: Option<&'a ImageName>,
     summary: Option<&'a str>,
-    /// The worst of what is shown; none where it is built nowhere.
+    /// The tier that the image claims; none where it cannot be built anywhere.
     tier: Option<Tier>,
     wanted: bool,
 }
@@ -85,7 +85,7 @@ fn graph<'p>(project: &'p Project, arguments: &Arguments) -> Result<Graph<'p>, F
     let mut graph = Graph::default();
     for entry in entries.iter().filter(|entry| asked(&entry.spec.name)) {
         let spec = entry.spec;
-        let tier = entry.builds.iter().map(|image| image.support.tier).max();
+        let tier = (!entry.builds.is_empty()).then_some(spec.tier);
         let (summary, wanted) = (spec.summary.as_deref(), entry.wanted);
         graph.nodes.insert(&spec.name, Node { name: &spec.name, from: spec.from.as_ref(), summary, tier, wanted });
     }

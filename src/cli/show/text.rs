@@ -25,13 +25,17 @@ impl Page {
         self.title = title.to_owned();
     }
 
+    /// A word and its value; of a list, where there is no word, the value alone.
     fn line(&mut self, word: &str, value: impl AsRef<str>) {
         if !self.title.is_empty() {
             let _ = writeln!(self.text, "\n{}", std::mem::take(&mut self.title));
         }
         for (at, part) in value.as_ref().lines().enumerate() {
-            let word = if at == 0 { word } else { "" };
-            let _ = writeln!(self.text, "{}", format!("  {word:WORD$}  {part}").trim_end());
+            let line = match word {
+                "" => format!("  {part}"),
+                word => format!("  {:WORD$}  {part}", if at == 0 { word } else { "" }),
+            };
+            let _ = writeln!(self.text, "{}", line.trim_end());
         }
     }
 

@@ -9,6 +9,7 @@ use crate::spec::{FromValue, Log, Mistake, Node, Reader, Span, Value, did_you_me
 use super::super::{Compression, Layering};
 use super::gather::Gathered;
 use super::merge::{Part, Rank, merge};
+use super::scope::BUILT_IN;
 use super::shape::{Holder, Shape, key};
 
 const KINDS: [&str; 3] = ["arch", "distro", "image"];
@@ -232,7 +233,10 @@ impl<'a> Top<'a> {
         let mut reader = Reader::new(node, log);
         let known = self.lets.entry(folder).or_default();
         for property in reader.any_properties() {
-            if let Some(first) = known.get(property.name.value.as_str()) {
+            if BUILT_IN.contains(&property.name.as_str()) {
+                let message = format!("`{}` is a built-in name", *property.name);
+                reader.mistake(Mistake::new("duplicate", property.name.span, message).label("choose another"));
+            } else if let Some(first) = known.get(property.name.value.as_str()) {
                 let message = format!("`{}` is defined twice", *property.name);
                 let mistake = Mistake::new("duplicate", property.name.span, message).label("again here");
                 reader.mistake(mistake.also(first.span, "first here"));

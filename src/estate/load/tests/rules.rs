@@ -191,6 +191,37 @@ fn a_project_without_targets_is_read_all_the_same() {
     assert_eq!(mistakes.len(), 1);
 }
 
+const SAMPLE: &str = r#"
+let x="/${y}" y="z"
+image "base" { packages "a1" essential=#true; account "n" uid=5; tree "t"; env A="${x}" }
+(replace)image "base" { from "base" }
+image "b" {
+    from "base"; when arch="x86_64|ppc64le" { unless distro="trixie" { dir "/x" mode="0750" owner=5 } }
+    health "x" interval="30s"; expose 80 "53/udp"; script "aa" { effect "b" "c"; alternative "/a" name="b" path="/c" priority=5 }
+    test "t" { run "x"; expect "y" }; file "/f" "t"; link "/l" "f"; attr "/**" mode="0644"
+}
+extend image "b" { remove "health"; packages "c2=1.*" }
+extend distro "trixie" { script "x1" kind="postinst" effect="run"; filters { exclude "/a" } }
+want "b"
+"#;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, ..Default::default() })]
+    #[test]
+    fn no_spoiled_text_makes_it_panic(at in 0..SAMPLE.len(), len in 0usize..12, noise in "[{}\"=;#$()/a-z0-9 \n-]{0,6}") {
+        let mut text = SAMPLE.to_owned();
+        let end = (at + len).min(text.len());
+        text.replace_range(at..end, &noise);
+        let _ = Written::new(&[("specs/a.kdl", &text)]).load();
+    }
+}
+
+#[test]
+fn the_deepest_nesting_that_is_allowed_is_read() {
+    let deep = ["image \"a\" {", &"when arch=\"x86_64\" {".repeat(31), "user \"x\"", &"}".repeat(32)].concat();
+    assert_eq!(image(&project(&deep), "a", "x86_64").config.user.as_deref(), Some("x"));
+}
+
 #[test]
 fn the_root_is_looked_for_upwards() {
     let written = Written::new(&[("specs/images/a.kdl", "")]);
