@@ -340,11 +340,15 @@ fn a_lock_adds_its_packages() {
     let folder = project();
     let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let lock = format!(
-        "format 0\ncompression zstd-1.5.7-3\n\ntarget debian-trixie x86_64\n\
+        "format 0\ncompression zstd-1.5.7-3-1m\n\ntarget debian-trixie x86_64\n\
          image jit groups=1 roots=luajit\n\
          package luajit 2.1 amd64 group=1 from=debian:pool/l/luajit_2.1_amd64.deb size=2048 {digest} source=luajit:2.1 fragment={digest}\n"
     );
     std::fs::write(folder.path().join("wharf.lock"), lock).unwrap();
     let text = out(&folder, &["show", "image", "jit", "--arch", "x86_64", "--distro", "debian-trixie", "--packages"]);
-    insta::assert_snapshot!(text.split("Packages in").nth(1).unwrap(), @"");
+    insta::assert_snapshot!(text.split("Packages in").nth(1).unwrap(), @"
+    wharf.lock
+     1, 2.0 KiB to fetch
+     luajit 2.1 amd64  wanted
+    ");
 }
