@@ -167,7 +167,7 @@ impl Yard {
         let keyring = self.project().join("targets/keyrings/test.gpg");
         fs::create_dir_all(keyring.parent().unwrap()).unwrap();
         fs::write(keyring, written.key.binary()).unwrap();
-        let key = std::mem::replace(&mut written.key, Key::default());
+        let key = std::mem::take(&mut written.key);
         self.key.replace(Some(key));
         written
     }
@@ -203,10 +203,9 @@ impl Yard {
         let mut command = Command::new(WHARF);
         command.env_clear().env("HOME", self.folder.path()).env("WHARF_CACHE", cache).env("PATH", "/usr/bin:/bin");
         command.arg("-C").arg(project).args(arguments);
-        if matches!(arguments.first(), Some(&("lock" | "build" | "fetch"))) {
-            if !arguments.contains(&"--check") {
-                command.arg("--no-apt-sources");
-            }
+        let fetches = matches!(arguments.first(), Some(&("lock" | "build" | "fetch")));
+        if fetches && !arguments.contains(&"--check") {
+            command.arg("--no-apt-sources");
         }
         command
     }
