@@ -38,4 +38,5 @@ mod show;
 mod solver;
 mod store;
 mod support;
+mod tree_oracle;
 mod views;
