@@ -72,14 +72,14 @@ impl Control {
             }
             if line.trim().is_empty() {
                 if !fields.is_empty() {
-                    all.push((first, Self { fields: std::mem::take(&mut fields) }));
+                    all.push((first, Self::ended(std::mem::take(&mut fields))));
                 }
                 continue;
             }
             if line.starts_with([' ', '\t']) {
                 let (_, value) = fields.last_mut().ok_or_else(|| wrong(Problem::NoField))?;
                 value.push('\n');
-                value.push_str(line.trim_end());
+                value.push_str(line);
                 continue;
             }
             let (name, value) = line.split_once(':').ok_or_else(|| wrong(Problem::NoColon))?;
@@ -92,12 +92,20 @@ impl Control {
             if fields.is_empty() {
                 first = number;
             }
-            fields.push((name.to_owned(), value.trim().to_owned()));
+            fields.push((name.to_owned(), value.trim_start().to_owned()));
         }
         if !fields.is_empty() {
-            all.push((first, Self { fields }));
+            all.push((first, Self::ended(fields)));
         }
         Ok(all)
+    }
+
+    /// White space is cut off where a value ends, and only there: dpkg keeps it at the end of the lines within.
+    fn ended(mut fields: Vec<(String, String)>) -> Self {
+        for (_, value) in &mut fields {
+            value.truncate(value.trim_end().len());
+        }
+        Self { fields }
     }
 
     /// The value of a field.
@@ -149,6 +157,12 @@ mod tests {
         assert_eq!(control.get("description"), Some("short\n long\n .\n end"));
         assert_eq!(control.get("Conffiles"), Some("\n /etc/a 00"));
         assert_eq!(control.to_string(), "Package: a\nDescription: short\n long\n .\n end\nConffiles:\n /etc/a 00\n");
+    }
+
+    #[test]
+    fn white_space_at_the_end_of_lines_within_a_value_stays() {
+        let control = Control::parse("Package: a \nDescription: short \n long  \n end \nSection: x\n").unwrap();
+        assert_eq!(control.to_string(), "Package: a\nDescription: short \n long  \n end\nSection: x\n");
     }
 
     #[test]

@@ -425,7 +425,7 @@ fn check_parents(members: &[Member], seen: &BTreeMap<ImagePath, usize>) -> Resul
 }
 
 /// Reads the member `conffiles` (deb-conffiles(5)): a path a line, perhaps behind a flag. Those that the package
-/// does not ship are left out.
+/// does not ship are left out, but for those that an upgrade is to remove, which come last as in dpkg's status.
 fn conffiles(
     text: &[u8],
     members: &[Member],
@@ -434,20 +434,25 @@ fn conffiles(
 ) -> Result<Vec<Conffile>, Fault> {
     let wrong = |why: String| Fault::Control { name: "conffiles".to_owned(), why };
     let text = std::str::from_utf8(text).map_err(|_| wrong("is not UTF-8".to_owned()))?;
-    let mut found = Vec::new();
+    let (mut found, mut removed) = (Vec::new(), Vec::new());
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         if !line.starts_with('/') {
             match line.split_once(' ') {
-                Some(("remove-on-upgrade", _)) => continue,
+                Some(("remove-on-upgrade", path)) => {
+                    let path = ImagePath::new(path.trim()).map_err(|error| wrong(format!("says: {error}")))?;
+                    removed.push(Conffile { path: path.to_string(), md5: None });
+                    continue;
+                }
                 _ => return Err(wrong(format!("has a line that is no path: `{}`", line.escape_default()))),
             }
         }
         let path = ImagePath::new(line).map_err(|error| wrong(format!("says: {error}")))?;
         let Some(member) = seen.get(&path).and_then(|index| members.get(*index)) else { continue };
         if let Some(md5) = md5_of(member, members, seen, spool)? {
-            found.push(Conffile { path: path.to_string(), md5 });
+            found.push(Conffile { path: path.to_string(), md5: Some(md5) });
         }
     }
+    found.append(&mut removed);
     Ok(found)
 }
 

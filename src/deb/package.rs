@@ -45,8 +45,9 @@ impl PackageInfo {
 pub struct Conffile {
     /// The path as the package names it (before usr-merge), with its leading `/`.
     pub path: String,
-    /// MD5 of the shipped file, hex; dpkg's status carries it.
-    pub md5: String,
+    /// MD5 of the shipped file, hex; dpkg's status carries it. None for one that an upgrade is to remove
+    /// (`remove-on-upgrade` in deb-conffiles(5)): the package does not ship it.
+    pub md5: Option<String>,
 }
 
 /// A script, or a part of one, that was judged to be worth something.

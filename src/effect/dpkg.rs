@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::deb::PackageInfo;
+use crate::estate::ScriptKind;
 use crate::path::PathError;
 use crate::tree::{Tree, TreeError};
 
@@ -45,6 +46,14 @@ pub(super) fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), DpkgErro
         }
     }
     tree.insert(&base.join("info/format")?, context.file(NAME, "1\n"))?;
+    // dpkg 1.22's own script records the architecture that it was made for, to notice when that changes.
+    let records_it = |package: &&PackageInfo| {
+        package.name.as_str() == "dpkg"
+            && package.script(ScriptKind::Postinst).is_some_and(|text| text.contains("arch-native"))
+    };
+    if let Some(dpkg) = context.packages.iter().find(records_it) {
+        tree.insert(&base.join("arch-native")?, context.file(NAME, format!("{}\n", dpkg.arch)))?;
+    }
     for name in ["alternatives", "info", "parts", "triggers", "updates"] {
         if tree.get(&base.join(name)?).is_none() {
             tree.insert(&base.join(name)?, context.dir(NAME))?;

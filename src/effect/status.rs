@@ -66,7 +66,9 @@ fn stanza(package: &PackageInfo) -> String {
             "Status" => write(name, "install ok installed"),
             "Conffiles" => {
                 let lines = package.conffiles.iter().fold(String::new(), |mut lines, conffile| {
-                    let _ = write!(lines, "\n {} {}", conffile.path, conffile.md5);
+                    // dpkg's own words for a file whose content it has never seen.
+                    let state = conffile.md5.as_deref().unwrap_or("newconffile remove-on-upgrade");
+                    let _ = write!(lines, "\n {} {state}", conffile.path);
                     lines
                 });
                 write(name, &lines);

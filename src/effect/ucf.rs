@@ -56,9 +56,12 @@ pub(super) fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), UcfError
     let (mut hashes, mut registry) = (String::new(), String::new());
     let database = Database::of(tree)?;
     let files = context.calls.iter().flat_map(|call| {
-        // A script that copies by hand leaves ucf nothing to remember.
-        let recorded =
-            call.text.is_empty() || shell::commands(&call.text).iter().any(|one| one.arguments_of("ucf").is_some());
+        // A script that copies by hand leaves ucf nothing to remember, and neither does one that only makes it forget.
+        let records = |one: &shell::Command| {
+            let arguments = one.arguments_of("ucf");
+            arguments.is_some_and(|words| !words.iter().any(|word| ["-p", "--purge"].contains(&word.text.as_str())))
+        };
+        let recorded = call.text.is_empty() || shell::commands(&call.text).iter().any(records);
         call.worth.ucf.iter().map(move |file| (&call.package, file, recorded))
     });
     for (package, file, recorded) in files {

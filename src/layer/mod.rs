@@ -48,7 +48,7 @@ use fragment::Record;
 use pool::Pool;
 
 /// Of the records beside fragments and of how a package is planned; counts up when either changes within one format.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Unpacked blocks that are kept for reading contents.
 const POOL: usize = 32 << 20;
@@ -140,10 +140,12 @@ impl Fragments {
             });
             let mut info = read.info;
             info.conffiles.retain(|conffile| {
-                ImagePath::new(&conffile.path).is_ok_and(|path| {
-                    let moved = usrmerge::merged(&path);
-                    !filter::is_excluded(filters, path.as_str(), moved.as_str(), false)
-                })
+                // What the package does not ship, no filter leaves out.
+                conffile.md5.is_none()
+                    || ImagePath::new(&conffile.path).is_ok_and(|path| {
+                        let moved = usrmerge::merged(&path);
+                        !filter::is_excluded(filters, path.as_str(), moved.as_str(), false)
+                    })
             });
             self.keep(key, &format!("package `{name}`"), Some(info), read.newest, items)
         })

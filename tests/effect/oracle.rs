@@ -186,10 +186,10 @@ fn installed(root: &Path) -> Vec<PackageInfo> {
         let get = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
         let (package, arch) = (get("Package").unwrap(), get("Architecture").unwrap());
         let conffiles = get("Conffiles").unwrap_or_default();
-        let conffiles = conffiles
-            .lines()
-            .filter_map(|line| line.trim().split_once(' '))
-            .map(|(path, md5)| Conffile { path: path.into(), md5: md5.into() });
+        let conffiles = conffiles.lines().filter_map(|line| line.trim().split_once(' ')).map(|(path, md5)| Conffile {
+            path: path.into(),
+            md5: (!md5.starts_with("newconffile")).then(|| md5.into()),
+        });
         let mut members = BTreeMap::new();
         for member in ["preinst", "postinst", "config", "triggers", "templates"] {
             let plain = info.join(format!("{package}.{member}"));

@@ -63,6 +63,12 @@ impl Entry {
 /// Paths from `/`, sorted.
 pub type Listing = BTreeMap<String, Entry>;
 
+/// The newest time in a tar archive: in an image's, that of its newest package.
+pub fn newest(tar: &Path) -> u64 {
+    let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 20, File::open(tar).unwrap()));
+    archive.entries().unwrap().map(|member| member.unwrap().header().mtime().unwrap()).max().unwrap()
+}
+
 /// Reads a tar archive.
 pub fn read(tar: &Path) -> Listing {
     let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 20, File::open(tar).unwrap()));
@@ -210,6 +216,9 @@ mod tests {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Link);
         header.set_size(0);
+        header.set_mode(0o640);
+        header.set_uid(uid);
+        header.set_gid(0);
         builder.append_link(&mut header, "./srv/again", "./srv/file").unwrap();
         builder.into_inner().unwrap();
         read(&path)

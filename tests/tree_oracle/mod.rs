@@ -97,7 +97,9 @@ impl Built {
         if !tar.is_file() {
             let mut command = wharf(self.folder.path(), &self.cache);
             command.arg("export").arg(format!("{image}:{DISTRO}-{ARCH}")).arg("--store");
-            stdout(command.arg(self.folder.path().join(".wharf/store")).arg("--to").arg(format!("tar:{}", tar.display())));
+            stdout(
+                command.arg(self.folder.path().join(".wharf/store")).arg("--to").arg(format!("tar:{}", tar.display())),
+            );
         }
         tar
     }
@@ -125,13 +127,13 @@ impl Built {
         // mmdebstrap twice at once would only slow itself.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock();
-        let packages = self.packages(image);
+        let (packages, newest) = (self.packages(image), listing::newest(&self.export(image)).to_string());
         let mut options: Vec<String> =
             ["--mode=root", "--variant=custom", "--architectures=amd64"].map(str::to_owned).into();
         options.extend(self.filters().iter().map(|filter| format!("--dpkgopt={filter}")));
         // Nobody minds if a power cut takes this root.
         options.push("--dpkgopt=force-unsafe-io".to_owned());
-        let mut key = stdout(Command::new("mmdebstrap").arg("--version")) + &options.join("\n");
+        let mut key = stdout(Command::new("mmdebstrap").arg("--version")) + &options.join("\n") + &newest;
         packages.iter().for_each(|package| writeln!(key, "{} {}", package.name, package.sha256).unwrap());
         let tar = kept().join(format!("{image}-{}.tar", Digest::of(key.as_bytes()).hex()));
         if tar.is_file() {
@@ -142,9 +144,14 @@ impl Built {
         let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
         let beside = tempfile::Builder::new().prefix("new-").suffix(".tar").tempfile_in(kept()).unwrap();
         let mut command = Command::new("mmdebstrap");
-        command.args(options).arg("--quiet").arg(format!("--include={}", names.join(","))).arg(SUITE).arg(beside.path());
+        command
+            .args(options)
+            .arg("--quiet")
+            .arg(format!("--include={}", names.join(",")))
+            .arg(SUITE)
+            .arg(beside.path());
         command.arg(format!("deb [trusted=yes] copy://{} ./", repository.display()));
-        stdout(command.env("SOURCE_DATE_EPOCH", "0").env("DEBIAN_FRONTEND", "noninteractive"));
+        stdout(command.env("SOURCE_DATE_EPOCH", newest).env("DEBIAN_FRONTEND", "noninteractive"));
         for old in fs::read_dir(kept()).unwrap().map(|entry| entry.unwrap().path()) {
             if old.file_name().unwrap().to_str().unwrap().starts_with(&format!("{image}-")) {
                 fs::remove_file(old).unwrap();

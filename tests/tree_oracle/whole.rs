@@ -20,7 +20,8 @@ impl Root {
 
     /// In a mount namespace of its own, which takes what is mounted away again.
     fn run(&self, command: &str) -> String {
-        let script = "mount --bind /dev \"$0/dev\" && mount -t proc proc \"$0/proc\" && exec chroot \"$0\" sh -c \"$1\"";
+        let script =
+            "mount --bind /dev \"$0/dev\" && mount -t proc proc \"$0/proc\" && exec chroot \"$0\" sh -c \"$1\"";
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "sh", "-c", script]).arg(self.0.path()).arg(command);
         stdout(unshare.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8"))
@@ -81,7 +82,8 @@ fn assert_whole(image: &str, changed: &[&str]) {
     let ours = root.run("ldconfig -p");
     // What the image's own ldconfig makes of the same libraries.
     let theirs = root.run("ldconfig -X -C /tmp/ld.so.cache && ldconfig -p -C /tmp/ld.so.cache");
-    let libraries = |text: &str| text.lines().filter(|line| line.contains(" => ")).map(str::to_owned).collect::<Vec<_>>();
+    let libraries =
+        |text: &str| text.lines().filter(|line| line.contains(" => ")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(libraries(&ours), libraries(&theirs));
     assert!(libraries(&ours).iter().any(|line| line.contains("libc.so.6 (libc6,x86-64")), "{ours}");
 }
@@ -93,5 +95,6 @@ fn base_is_whole_to_its_own_dpkg_apt_and_ldconfig() {
 
 #[test]
 fn keystone_is_whole_to_its_own_dpkg_apt_and_ldconfig() {
-    assert_whole("keystone", &[]);
+    // The image names no port: its sites do.
+    assert_whole("keystone", &["??5?????? c /etc/apache2/ports.conf"]);
 }
