@@ -197,7 +197,7 @@ fn a_package_becomes_a_plain_sorted_tar_with_dpkgs_files() {
     let bench = Bench::new(Compression::Zstd);
     let deb = Deb::new("tool", "1:2.0-1")
         .field("Multi-Arch: same")
-        .member("conffiles", "/etc/tool.conf\nremove-on-upgrade /etc/old.conf\n")
+        .member("conffiles", "remove-on-upgrade /etc/old.conf\n/etc/tool.conf\n")
         .member("md5sums", "x\n")
         .member("postinst", "#!/bin/sh\n")
         .member("triggers", "interest /x\n")
@@ -233,10 +233,10 @@ fn a_package_becomes_a_plain_sorted_tar_with_dpkgs_files() {
     let info = fragment.package.as_ref().unwrap();
     assert_eq!(info.name.as_str(), "tool");
     assert_eq!(info.members.keys().collect::<Vec<_>>(), ["conffiles", "postinst", "triggers"]);
-    assert_eq!(info.conffiles.len(), 1);
+    let conffiles = info.conffiles.iter().map(|conffile| (conffile.path.as_str(), conffile.md5.as_deref()));
     assert_eq!(
-        (info.conffiles[0].path.as_str(), info.conffiles[0].md5.as_str()),
-        ("/etc/tool.conf", "6aea67367311873a8a1383e4373a0e3c")
+        conffiles.collect::<Vec<_>>(),
+        [("/etc/old.conf", None), ("/etc/tool.conf", Some("6aea67367311873a8a1383e4373a0e3c"))]
     );
     assert_eq!(fragment.newest, i64::try_from(debs::MTIME).unwrap());
     assert_eq!(content(&fragment, "/usr/bin/tool"), b"ELF");

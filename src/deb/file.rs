@@ -425,7 +425,7 @@ fn check_parents(members: &[Member], seen: &BTreeMap<ImagePath, usize>) -> Resul
 }
 
 /// Reads the member `conffiles` (deb-conffiles(5)): a path a line, perhaps behind a flag. Those that the package
-/// does not ship are left out, but for those that an upgrade is to remove, which come last as in dpkg's status.
+/// does not ship are left out, but for those that an upgrade is to remove. The order is the file's, as in dpkg's status.
 fn conffiles(
     text: &[u8],
     members: &[Member],
@@ -434,13 +434,13 @@ fn conffiles(
 ) -> Result<Vec<Conffile>, Fault> {
     let wrong = |why: String| Fault::Control { name: "conffiles".to_owned(), why };
     let text = std::str::from_utf8(text).map_err(|_| wrong("is not UTF-8".to_owned()))?;
-    let (mut found, mut removed) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         if !line.starts_with('/') {
             match line.split_once(' ') {
                 Some(("remove-on-upgrade", path)) => {
                     let path = ImagePath::new(path.trim()).map_err(|error| wrong(format!("says: {error}")))?;
-                    removed.push(Conffile { path: path.to_string(), md5: None });
+                    found.push(Conffile { path: path.to_string(), md5: None });
                     continue;
                 }
                 _ => return Err(wrong(format!("has a line that is no path: `{}`", line.escape_default()))),
@@ -452,7 +452,6 @@ fn conffiles(
             found.push(Conffile { path: path.to_string(), md5: Some(md5) });
         }
     }
-    found.append(&mut removed);
     Ok(found)
 }
 

@@ -48,7 +48,7 @@ use fragment::Record;
 use pool::Pool;
 
 /// Of the records beside fragments and of how a package is planned; counts up when either changes within one format.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// Unpacked blocks that are kept for reading contents.
 const POOL: usize = 32 << 20;

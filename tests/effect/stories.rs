@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use wharf::deb::Conffile;
 use wharf::digest::Digest;
 use wharf::estate::{
     Alternative, Attr, Dir, Diversion, EffectUse, File, FileContent, FileSource, Link, Mode, Omit, Owner, Package,
@@ -375,6 +376,46 @@ fn ucf_copies_and_remembers_and_says_what_is_missing() {
     assert_eq!(world.text("/var/lib/ucf/hashfile"), "401b30e3b8b5d629635a5c613cdb7919  /etc/app.conf\n");
     assert_eq!(world.text("/var/lib/ucf/registry"), "app-common \t /etc/app.conf\n");
     assert_eq!(world.text("/var/lib/ucf/cache/:etc:app.conf"), "x\n");
+}
+
+#[test]
+fn ucf_remembers_nothing_of_a_script_that_only_makes_it_forget() {
+    let mut world = World::new();
+    let (to, from) = (path("/etc/app.conf"), path("/usr/share/app/app.conf"));
+    let one = UcfFile { path: to, source: from, owner: None, group: None, mode: None };
+    let script = "install -m 0644 /usr/share/app/app.conf /etc/app.conf\nucf --purge /etc/old.conf\n";
+    world.ship("/usr/share/app/app.conf", "x\n").call("app", script, &[]).ucf.push(one);
+    world.run().unwrap();
+    assert_eq!(world.text("/etc/app.conf"), "x\n");
+    assert_eq!(world.stat("/var/lib/ucf/hashfile"), "-");
+    assert_eq!(world.stat("/var/lib/ucf/cache/:etc:app.conf"), "-");
+}
+
+#[test]
+fn the_native_architecture_is_recorded_where_dpkgs_script_does() {
+    for (script, made) in [("echo $DPKG_MAINTSCRIPT_ARCH >$admindir/arch-native", true), ("# an older one", false)] {
+        let mut world = World::new();
+        let mut dpkg = package("dpkg", &[("Architecture", "ppc64el")]);
+        dpkg.arch = "ppc64el".into();
+        dpkg.members.insert("postinst".into(), script.into());
+        world.packages.push(dpkg);
+        world.run().unwrap();
+        let file = "/var/lib/dpkg/arch-native";
+        assert_eq!(if made { world.text(file) } else { world.stat(file) }, if made { "ppc64el\n" } else { "-" });
+    }
+}
+
+#[test]
+fn a_file_that_an_upgrade_is_to_remove_is_in_dpkgs_status() {
+    let mut world = World::new();
+    let mut tool = package("tool", &[("Architecture", "amd64")]);
+    let conffile = |path: &str, md5: Option<&str>| Conffile { path: path.into(), md5: md5.map(str::to_owned) };
+    tool.conffiles = vec![conffile("/etc/tool.conf", Some("00")), conffile("/etc/old.conf", None)];
+    world.packages.push(tool);
+    world.run().unwrap();
+    let status = world.text("/var/lib/dpkg/status");
+    let lines = "Conffiles:\n /etc/tool.conf 00\n /etc/old.conf newconffile remove-on-upgrade\n";
+    assert!(status.contains(lines), "{status}");
 }
 
 #[test]
