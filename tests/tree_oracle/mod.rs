@@ -54,7 +54,9 @@ fn build() -> Option<Built> {
     let mut command = wharf(folder.path(), &cache);
     let output = command.args(["build", "base", "keystone", "--distro", DISTRO, "--arch", ARCH]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() && ["wharf::archive", "wharf::fetch"].iter().any(|code| said.contains(code)) {
+    if !output.status.success()
+        && ["wharf::fetch::unreachable", "wharf::fetch::everywhere"].iter().any(|code| said.contains(code))
+    {
         skip(&format!("no archive answers: {said}"));
         return None;
     }
