@@ -104,7 +104,7 @@ pub fn build(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool
     let config = config(image, version.as_deref());
     let annotations = Annotations {
         title: Some(image.name.to_string()),
-        description: image.summary.clone(),
+        description: image.summary.as_deref().map(|summary| filled(summary, version.as_deref())),
         version,
         ..Annotations::default()
     };
@@ -273,13 +273,15 @@ fn version(image: &Image, packages: &[PackageInfo]) -> Option<String> {
 /// The image's configuration with `${version}` filled in.
 fn config(image: &Image, version: Option<&str>) -> ImageConfig {
     let mut config = image.config.clone();
-    let Some(version) = version else { return config };
     for value in config.env.values_mut().chain(config.labels.values_mut()) {
-        if value.contains("${version}") {
-            *value = value.replace("${version}", version);
-        }
+        *value = filled(value, version);
     }
     config
+}
+
+/// `${version}` filled in, where it is known.
+fn filled(text: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| text.to_owned(), |version| text.replace("${version}", version))
 }
 
 impl<'a> Workshop<'a> {

@@ -109,6 +109,7 @@ pub(super) fn gather<'p>(
         .map(|package| {
             let deb = debs.get(&package.sha256).ok_or_else(|| BuildError::NoFragment(package.name.clone()))?;
             let fragment = fragments.make(deb, &package.sha256, &distro.filters);
+            let fragment = fragment.map_err(|error| error.of(&package.name));
             access.progress.advance(Phase::Unpack, 1, package.name.as_str());
             Ok((package.sha256, fragment?))
         })

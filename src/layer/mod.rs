@@ -30,6 +30,7 @@ use crate::digest::Digest;
 use crate::estate::{Compression, Filters};
 use crate::fetch::{Area, Cache, CacheError};
 use crate::lock::FORMAT;
+use crate::name::PackageName;
 use crate::path::ImagePath;
 use crate::tree::{Node, Origin};
 
@@ -82,6 +83,16 @@ pub enum FragmentError {
         /// The system's word.
         why: io::Error,
     },
+}
+
+impl FragmentError {
+    /// With the name of the package, where the file did not come to say it.
+    pub fn of(mut self, package: &PackageName) -> Self {
+        if let Self::Deb(error) = &mut self {
+            error.package.get_or_insert_with(|| package.clone());
+        }
+        self
+    }
 }
 
 /// Makes fragments of one compression, and finds them in a cache. Shared by all threads of a build.

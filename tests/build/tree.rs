@@ -62,3 +62,25 @@ fn layers_are_shared_along_from_and_between_nothing_else() {
     // The packages and the files of each level travel; the layer of effects on top does not.
     assert_eq!((greeter.len(), shared(&greeter, &more)), (4, 3));
 }
+
+#[test]
+fn the_version_stands_in_summary_environment_and_labels() {
+    let yard = Yard::good();
+    yard.spec(
+        "said.kdl",
+        "image \"said\" {\n    summary \"hello ${version}\"\n    packages \"hello\"\n    \
+         env V=\"v${version}\"\n    label v=\"${version}\"\n}\n",
+    );
+    let (json, _) = yard.run(0, &["build", "said", "--arch", "x86_64", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let store = yard.project().join(".wharf/store");
+    let blob = |digest: &serde_json::Value| -> serde_json::Value {
+        let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
+        serde_json::from_slice(&fs::read(store.join("blobs/sha256").join(hex)).unwrap()).unwrap()
+    };
+    let manifest = blob(&document["images"][0]["digest"]);
+    assert_eq!(manifest["annotations"]["org.opencontainers.image.description"], "hello 1.0");
+    let config = blob(&manifest["config"]["digest"]);
+    assert!(config["config"]["Env"].as_array().unwrap().contains(&"V=v1.0".into()), "{config}");
+    assert_eq!(config["config"]["Labels"]["v"], "1.0");
+}

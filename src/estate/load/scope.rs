@@ -81,7 +81,12 @@ impl Scope<'_> {
             if let Scalar::Text(text) = &mut value.scalar
                 && has_reference(text)
             {
-                match expand(text, |reference| self.lookup(reference.name, at, keep, &mut Vec::new())) {
+                // The build could not tell it from the reference.
+                let expanded = match keep && text.contains("$${version}") {
+                    true => Err("here `${version}` is always the version; the text itself cannot be written".into()),
+                    false => expand(text, |reference| self.lookup(reference.name, at, keep, &mut Vec::new())),
+                };
+                match expanded {
                     Ok(expanded) => *text = expanded,
                     Err(Unknown { message, help }) => {
                         log.push(Mistake::new("variable", at, message).label("in this text").help_if(help));

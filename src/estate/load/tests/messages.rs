@@ -349,7 +349,7 @@ fn copy_is_not_there_yet() {
 
 #[test]
 fn variables() {
-    assert_snapshot!(mistakes("let prefix=\"/opt\"\nimage \"a\" {\n    dir \"${prefx}/x\"\n    dir \"/${HOME}\"\n    file \"/x\" \"${open\"\n    user \"${version}\"\n}"), @r#"
+    assert_snapshot!(mistakes("let prefix=\"/opt\"\nimage \"a\" {\n    dir \"${prefx}/x\"\n    dir \"/${HOME}\"\n    file \"/x\" \"${open\"\n    user \"${version}\"\n    env V=\"$${version}\"\n}"), @r#"
     specs/a.kdl:3:9 unknown variable `prefx`
         ["${prefx}/x"] in this text
         help: did you mean `prefix`?
@@ -360,6 +360,8 @@ fn variables() {
         ["${open"] in this text
     specs/a.kdl:6:10 `${version}` is known only when packages are chosen: it may stand in `summary`, `env` and `label`
         ["${version}"] in this text
+    specs/a.kdl:7:11 here `${version}` is always the version; the text itself cannot be written
+        ["$${version}"] in this text
     "#);
     assert_snapshot!(mistakes("let a=\"${b}\" b=\"${c}\" c=\"${a}\"\nimage \"x\" { user \"${a}\"; let arch=\"mine\"; env A=\"${d}\"; let d=#true }"), @r#"
     specs/a.kdl:2:18 `a` is made of itself: a → b → c → a
