@@ -8,7 +8,7 @@ fn main() -> io::Result<()> {
     let wanted = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(name.to_owned()));
     let root = wanted("CARGO_MANIFEST_DIR")?;
     let mut entries = Vec::new();
-    for folder in ["layers", "specs", "targets"] {
+    for folder in ["layers", "specs", "targets", "templates"] {
         // A folder that is missing is watched as well: it may come.
         println!("cargo:rerun-if-changed={folder}");
         if root.join(folder).is_dir() {

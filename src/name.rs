@@ -125,6 +125,58 @@ name!(
     TreeName, "a tree name", "lower-case letters, digits and single `-`, `_` or `.` between them", component
 );
 
+/// Lower-case words joined by single `-`, the first of which begins with a letter: what a unit, a DNS label and a
+/// container may be called.
+fn label(text: &str) -> bool {
+    lower(text, &['-'])
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && !text.contains("--")
+        && text.len() <= 63
+}
+
+name!(
+    /// The name of a service, and of what is stamped from it: a unit's name before its type.
+    ServiceName, "a service name", "lower-case letters, digits and single `-` between them, a letter first", label
+);
+name!(
+    /// The name of an estate.
+    EstateName, "an estate name", "lower-case letters, digits and single `-` between them, a letter first", label
+);
+name!(
+    /// The name of a host (RFC 1123): one label, or several joined by dots.
+    HostName, "a host name", "lower-case letters, digits, `-` and `.`, as in DNS",
+    |text| text.len() <= 253 && text.split('.').all(|part| {
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        lower(part, &['-']) && edge(part.chars().next()) && edge(part.chars().last()) && part.len() <= 63
+    })
+);
+name!(
+    /// The name of a cell.
+    CellName, "a cell name", "lower-case letters, digits and single `-` between them, a letter first", label
+);
+name!(
+    /// What hosts are for, as `control`.
+    RoleName, "a role name", "lower-case letters, digits and single `-` between them, a letter first", label
+);
+name!(
+    /// The name of a network of hosts, or of a VIP on it.
+    NetworkName, "a network name", "lower-case letters, digits and single `-` between them, a letter first", label
+);
+name!(
+    /// What a service provides and others need, as `database`; also the name of one of its ports.
+    CapabilityName, "a capability", "lower-case letters, digits, and single `-` or `_` between them, a letter first",
+    |text| label(&text.replace('_', "-"))
+);
+name!(
+    /// The name of a secret.
+    SecretName, "a secret's name", "lower-case letters, digits and single `-`, `_` or `.` between them", component
+);
+name!(
+    /// The name of a volume.
+    VolumeName, "a volume name", "lower-case letters, digits and single `-`, `_` or `.` between them", component
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

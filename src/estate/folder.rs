@@ -16,7 +16,7 @@ use super::catalogue::{self, EntryKind};
 use super::{FileSource, Tree, TreeContent, TreeFile};
 
 /// The folders that make a project.
-pub const PARTS: [&str; 3] = ["layers", "specs", "targets"];
+pub const PARTS: [&str; 4] = ["layers", "specs", "targets", "templates"];
 
 /// A project's or an import's files, by path relative to its root.
 #[derive(Debug)]
@@ -80,7 +80,9 @@ impl Folder {
     /// Every KDL file below specs/ and targets/.
     pub fn specs(&self) -> impl Iterator<Item = (&str, &FileSource)> {
         self.entries.iter().filter_map(|(path, entry)| match entry {
-            Entry::File { source, .. } if path.ends_with(".kdl") && !path.starts_with("layers/") => {
+            Entry::File { source, .. }
+                if path.ends_with(".kdl") && (path.starts_with("specs/") || path.starts_with("targets/")) =>
+            {
                 Some((path.as_str(), source))
             }
             _ => None,

@@ -7,9 +7,12 @@ mod catalogue;
 mod distro;
 mod files;
 mod folder;
+mod hosts;
 mod image;
 mod load;
 mod project;
+mod service;
+mod text;
 
 pub use arch::{Arch, LoaderCache};
 pub use catalogue::{Entry as CatalogueEntry, EntryKind as CatalogueEntryKind, entries as catalogue_entries};
@@ -19,9 +22,19 @@ pub use distro::{
 };
 pub use files::{FileSource, Tree, TreeContent, TreeFile};
 pub use folder::unpack_catalogue;
+pub use hosts::{
+    Bind, Cell, Estate, External, ExternalProvide, Host, Interface, RoleChanges, Share, Stamp, Vip,
+};
 pub use image::{
     Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
     Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
 };
 pub use load::{find_root, load};
 pub use project::{ImageKey, ImageSpec, Project};
+pub use service::{
+    Change, Config, ConfigContent, Container, Grant, HostDir, HostNeeds, KeyChange, Life, Limits, Listen, Mount,
+    MountSource, Namespace, Need, Network, Notify, OnChange, OnFailure, OncePer, Override, Overrides, Port, Provide,
+    Publish, Relax, Reload, Restart, Scope, SecretUse, Service, Stateful, Task, TaskEvent, TaskPhase, TaskWhen, Tmpfs,
+    Transport, Undo, Update, UpdateFailure, VarValue,
+};
+pub use text::Text;

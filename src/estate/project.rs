@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::digest::Digest;
-use crate::name::{ArchName, DistroName, ImageName};
+use crate::name::{ArchName, DistroName, EstateName, ImageName, ServiceName};
 use crate::spec::{Origin, Sources, Span};
 
-use super::{Arch, Compression, Distro, Image, Layering, Tier};
+use super::{Arch, Compression, Distro, Estate, Image, Layering, Service, Tier};
 
 /// Which image, for what: the order of outputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,10 @@ pub struct Project {
     pub specs: BTreeMap<ImageName, ImageSpec>,
     /// The images that "all" means: the project's own, those of `want`, and their ancestors.
     pub wanted: BTreeSet<ImageName>,
+    /// Every service, imported ones too.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Every estate, imported ones too.
+    pub estates: BTreeMap<EstateName, Estate>,
     /// Imports by their text, each with the digest of all that it brought.
     pub imports: BTreeMap<String, Digest>,
     /// `compression` of the project.

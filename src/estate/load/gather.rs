@@ -115,6 +115,15 @@ impl Gathered {
         imports
     }
 
+    /// A file below templates/: of the folder that `span` belongs to, else of any that has it.
+    pub fn template(&self, span: Span, path: &str) -> Result<FileSource, Mistake> {
+        let own = self.file(span, "templates", path);
+        own.or_else(|mistake| {
+            let found = self.folders.iter().find_map(|folder| folder.file(&format!("templates/{path}")));
+            found.cloned().ok_or(mistake)
+        })
+    }
+
     /// A file below a part of the folder that `span` belongs to: `keyrings/x.gpg` below `targets`.
     pub fn file(&self, span: Span, part: &str, path: &str) -> Result<FileSource, Mistake> {
         let folder = self.folder(span);

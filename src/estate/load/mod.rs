@@ -17,13 +17,14 @@ mod tests;
 mod top;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::name::{ArchName, DistroName};
-use crate::spec::{Log, Mistake, Mistakes};
+use crate::name::{ArchName, DistroName, EstateName, ServiceName};
+use crate::spec::{Log, Mistake, Mistakes, Node};
 
-use super::{Arch, Project, Tier};
+use super::{Arch, Estate, Project, Service, Tier};
 use gather::Gathered;
 use plan::Target;
 use top::Top;
@@ -75,7 +76,7 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
         let built_in = BTreeMap::from([("distro", text.to_string())]);
         let scope = scope::Scope { own: lets, top: &top.lets, built_in, owner: &owner };
         let nodes: Vec<_> =
-            nodes.iter().filter_map(|node| scope.expand(std::borrow::Cow::Borrowed(node), log)).collect();
+            nodes.iter().filter_map(|node| scope.expand(Cow::Borrowed(node), log)).collect();
         if let Some(name) = spec.name::<DistroName>(log) {
             let distro = decode::distro(name.clone(), spec.span(), &nodes, &known_arches, gathered, log);
             distros.insert(name, distro);
@@ -98,6 +99,8 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
     let images = inherit::images(&plans, &targets, &distros, &top, gathered, log);
     accounts::check(&images, &plans, &distros, log);
     let wanted = inherit::wanted(&plans, &top, log);
+    let services = services(&top, gathered, log);
+    let estates = estates(&top, gathered, log);
     Project {
         root: root.to_owned(),
         sources: Default::default(),
@@ -107,8 +110,55 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
         unbuildable: images.unbuildable,
         specs: images.specs,
         wanted,
+        services,
+        estates,
         imports: gathered.imports.clone(),
         compression: top.compression,
         layering: top.layering,
     }
+}
+
+/// Every service, imported ones too.
+fn services(top: &Top<'_>, gathered: &Gathered, log: &mut Log) -> BTreeMap<ServiceName, Service> {
+    let mut services = BTreeMap::new();
+    for spec in top.services.values() {
+        let nodes = spec.nodes(shape::Holder::Service, log);
+        let nodes = templates(&nodes, top, gathered, log);
+        if let Some(name) = spec.name::<ServiceName>(log)
+            && let Some(service) = decode::service(name.clone(), spec, &nodes, gathered, log)
+        {
+            services.insert(name, service);
+        }
+    }
+    services
+}
+
+/// Every estate, imported ones too.
+fn estates(top: &Top<'_>, gathered: &Gathered, log: &mut Log) -> BTreeMap<EstateName, Estate> {
+    let mut estates = BTreeMap::new();
+    for spec in top.estates.values() {
+        let nodes = spec.nodes(shape::Holder::Estate, log);
+        let nodes = templates(&nodes, top, gathered, log);
+        if let Some(name) = spec.name::<EstateName>(log) {
+            estates.insert(name.clone(), decode::estate(name, spec, &nodes, gathered, log));
+        }
+    }
+    estates
+}
+
+/// Nodes in whose texts only what a host knows is left to fill in.
+fn templates<'n>(
+    nodes: &'n [Cow<'n, Node>],
+    top: &Top<'_>,
+    gathered: &Gathered,
+    log: &mut Log,
+) -> Vec<Cow<'n, Node>> {
+    let owner = |span| gathered.owner(span);
+    let lets: BTreeMap<_, _> = nodes
+        .iter()
+        .filter(|node| *node.name == *"let")
+        .flat_map(|node| node.properties.iter().map(|property| (property.name.as_str(), &property.value)))
+        .collect();
+    let scope = scope::Scope { own: lets, top: &top.lets, built_in: BTreeMap::new(), owner: &owner };
+    nodes.iter().filter_map(|node| scope.template(Cow::Borrowed(node), log)).collect()
 }

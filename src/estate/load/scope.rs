@@ -3,10 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::super::text::escaped;
 use crate::spec::{Expansion, Log, Mistake, Node, Scalar, Span, Value, did_you_mean, expand, has_reference};
 
 /// Names that every image has without a `let`.
 pub(super) const BUILT_IN: [&str; 7] = ["arch", "debian-arch", "distro", "image", "oci-arch", "triplet", "version"];
+
+/// Names that have a value only where a service runs. `port.NAME`, `needs.NAME.host` and `vars.NAME` are others.
+pub(super) const MEMBER: [&str; 8] = ["address", "cell", "estate", "host", "index", "name", "port", "service"];
 
 /// Why a text cannot be expanded.
 struct Unknown {
@@ -66,6 +70,40 @@ impl Scope<'_> {
         let text = expand(&text, |reference| self.lookup(reference.name, value.span, keep, inside))?;
         inside.pop();
         Ok(Expansion::Text(text))
+    }
+
+    /// The node with every text a template in which only what a service's host knows is left to fill in.
+    pub fn template<'n>(&self, node: Cow<'n, Node>, log: &mut Log) -> Option<Cow<'n, Node>> {
+        if !node.any_text(&|text| text.contains("${")) {
+            return Some(node);
+        }
+        let before = log.len();
+        let mut node = node.into_owned();
+        node.for_each_value(&mut |value| {
+            let at = value.span;
+            let Scalar::Text(text) = &mut value.scalar else { return };
+            if !has_reference(text) {
+                return;
+            }
+            let lookup = |name: &str| {
+                if MEMBER.contains(&name) || ["port.", "needs.", "vars."].iter().any(|start| name.starts_with(start)) {
+                    return Ok(Expansion::Keep);
+                }
+                match self.lookup(name, at, false, &mut Vec::new())? {
+                    Expansion::Text(text) => Ok(Expansion::Text(escaped(&text))),
+                    Expansion::Keep => Ok(Expansion::Keep),
+                }
+            };
+            // An escape stays one.
+            let doubled = text.replace("$${", "$$${");
+            match expand(&doubled, |reference| lookup(reference.name)) {
+                Ok(expanded) => *text = expanded,
+                Err(Unknown { message, help }) => {
+                    log.push(Mistake::new("variable", at, message).label("in this text").help_if(help));
+                }
+            }
+        });
+        (log.len() == before).then_some(Cow::Owned(node))
     }
 
     /// The node with every text expanded; none where that is impossible.

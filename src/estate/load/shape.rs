@@ -24,6 +24,11 @@ pub(super) enum Holder {
     Distro,
     Archive,
     Arch,
+    Service,
+    Estate,
+    Cell,
+    HostNode,
+    Changes,
 }
 
 /// Nodes of an image that are not subject to conditions and whose texts are not expanded.
@@ -100,6 +105,100 @@ const ARCH: [(&str, Shape); 6] = [
     ("tier", Shape::Scalar),
 ];
 
+const SERVICE: [(&str, Shape); 48] = [
+    ("summary", Shape::Scalar),
+    ("tier", Shape::Scalar),
+    ("image", Shape::Scalar),
+    ("role", Shape::List),
+    ("scope", Shape::Scalar),
+    ("on-network", Shape::Scalar),
+    ("needs", Shape::List),
+    ("provides", Shape::Keyed),
+    ("port", Shape::Keyed),
+    ("config", Shape::Keyed),
+    ("secret", Shape::Keyed),
+    ("env", Shape::Map),
+    ("entrypoint", Shape::Scalar),
+    ("command", Shape::Scalar),
+    ("user", Shape::Scalar),
+    ("workdir", Shape::Scalar),
+    ("mount", Shape::Keyed),
+    ("tmpfs", Shape::Keyed),
+    ("network", Shape::Scalar),
+    ("publish", Shape::Keyed),
+    ("device", Shape::List),
+    ("capability", Shape::List),
+    ("relax", Shape::List),
+    ("share", Shape::List),
+    ("sysctl", Shape::Keyed),
+    ("limits", Shape::Map),
+    ("add-host", Shape::Map),
+    ("label", Shape::Map),
+    ("pod", Shape::Scalar),
+    ("run-as", Shape::Scalar),
+    ("timezone", Shape::Scalar),
+    ("health", Shape::Scalar),
+    ("notify", Shape::Scalar),
+    ("stateful", Shape::Scalar),
+    ("restart", Shape::Scalar),
+    ("stop", Shape::Scalar),
+    ("start-timeout", Shape::Scalar),
+    ("reload", Shape::Scalar),
+    ("after", Shape::List),
+    ("task", Shape::Keyed),
+    ("update", Shape::Scalar),
+    ("instance", Shape::Keyed),
+    ("var", Shape::List),
+    ("override", Shape::List),
+    ("host-sysctl", Shape::Keyed),
+    ("host-module", Shape::List),
+    ("host-dir", Shape::Keyed),
+    ("let", Shape::Map),
+];
+
+const CHANGES: [(&str, Shape); 4] =
+    [("var", Shape::List), ("override", Shape::List), ("env", Shape::Map), ("port", Shape::Keyed)];
+
+const ESTATE: [(&str, Shape); 17] = [
+    ("summary", Shape::Scalar),
+    ("registry", Shape::Scalar),
+    ("distro", Shape::Scalar),
+    ("services", Shape::List),
+    ("host", Shape::Keyed),
+    ("cell", Shape::Keyed),
+    ("vip", Shape::Keyed),
+    ("stamp", Shape::List),
+    ("bind", Shape::List),
+    ("external", Shape::Keyed),
+    ("role", Shape::Keyed),
+    ("recipient", Shape::List),
+    ("limits", Shape::Scalar),
+    ("skew", Shape::Scalar),
+    ("var", Shape::List),
+    ("override", Shape::List),
+    ("let", Shape::Map),
+];
+
+const CELL: [(&str, Shape); 8] = [
+    ("host", Shape::Keyed),
+    ("share", Shape::List),
+    ("stamp", Shape::List),
+    ("bind", Shape::List),
+    ("external", Shape::Keyed),
+    ("release", Shape::Scalar),
+    ("var", Shape::List),
+    ("override", Shape::List),
+];
+
+const HOST: [(&str, Shape); 6] = [
+    ("role", Shape::List),
+    ("network", Shape::Keyed),
+    ("leave", Shape::Scalar),
+    ("maintenance", Shape::Scalar),
+    ("var", Shape::List),
+    ("override", Shape::List),
+];
+
 impl Holder {
     fn table(self) -> &'static [(&'static str, Shape)] {
         match self {
@@ -107,6 +206,11 @@ impl Holder {
             Self::Distro => &DISTRO,
             Self::Archive => &ARCHIVE,
             Self::Arch => &ARCH,
+            Self::Service => &SERVICE,
+            Self::Estate => &ESTATE,
+            Self::Cell => &CELL,
+            Self::HostNode => &HOST,
+            Self::Changes => &CHANGES,
         }
     }
 
@@ -122,7 +226,13 @@ impl Holder {
 
     /// What a child of that name holds, where it has shapes of its own.
     pub fn inner(self, name: &str) -> Option<Self> {
-        (self == Self::Distro && name == "archive").then_some(Self::Archive)
+        match (self, name) {
+            (Self::Distro, "archive") => Some(Self::Archive),
+            (Self::Estate, "cell") => Some(Self::Cell),
+            (Self::Estate | Self::Cell, "host") => Some(Self::HostNode),
+            (Self::Estate, "role") | (Self::Service, "instance") => Some(Self::Changes),
+            _ => None,
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use super::merge::{Part, Rank, merge};
 use super::scope::BUILT_IN;
 use super::shape::{Holder, Shape, key};
 
-const KINDS: [&str; 3] = ["arch", "distro", "image"];
+const KINDS: [&str; 5] = ["arch", "distro", "estate", "image", "service"];
 /// Defined by later parts of the language: read, and left alone.
-const LATER: [&str; 3] = ["service", "estate", "validation"];
+const LATER: [&str; 1] = ["validation"];
 const OTHERS: [&str; 6] = ["let", "import", "extend", "want", "compression", "layering"];
 
 /// All that a project says, by kind and name.
@@ -23,6 +23,8 @@ pub(super) struct Top<'a> {
     pub arches: BTreeMap<&'a str, Spec<'a>>,
     pub distros: BTreeMap<&'a str, Spec<'a>>,
     pub images: BTreeMap<&'a str, Spec<'a>>,
+    pub services: BTreeMap<&'a str, Spec<'a>>,
+    pub estates: BTreeMap<&'a str, Spec<'a>>,
     /// By folder.
     pub lets: BTreeMap<usize, BTreeMap<String, Value>>,
     /// Names of `want` nodes of the project itself.
@@ -163,7 +165,7 @@ impl<'a> Top<'a> {
             let name = node.name.value.as_str();
             if let Some(mark) = node.mark.as_ref().filter(|_| !KINDS.contains(&name)) {
                 let mistake = Mistake::new("annotation", mark.span, format!("`(replace)` means nothing for `{name}`"));
-                log.push(mistake.label("take this away").help("it stands in front of an image, a distro or an arch"));
+                log.push(mistake.label("take this away").help("it stands in front of an image, a service, a distro, an arch or an estate"));
             }
             if let Some(kind) = KINDS.iter().copied().find(|kind| *kind == name) {
                 match node.key() {
@@ -215,7 +217,14 @@ impl<'a> Top<'a> {
                     let message = format!("unknown node `{name}`");
                     let help = did_you_mean(name, known).or_else(|| match Holder::Image.shape(name) {
                         Some(_) => Some("it stands inside an `image`".to_owned()),
-                        None => Some("a file holds image, distro, arch, let, import, extend and want nodes".to_owned()),
+                        None if Holder::Service.shape(name).is_some() => {
+                            Some("it stands inside a `service`".to_owned())
+                        }
+                        None if Holder::Estate.shape(name).is_some() => Some("it stands inside an `estate`".to_owned()),
+                        None => {
+                            let known = "image, service, estate, distro, arch, let, import, extend and want";
+                            Some(format!("a file holds {known} nodes"))
+                        }
                     });
                     log.push(
                         Mistake::new("unknown-node", node.name.span, message).label("not known here").help_if(help),
@@ -279,6 +288,8 @@ impl<'a> Top<'a> {
             let (holder, table) = match kind {
                 "arch" => (Holder::Arch, &mut self.arches),
                 "distro" => (Holder::Distro, &mut self.distros),
+                "service" => (Holder::Service, &mut self.services),
+                "estate" => (Holder::Estate, &mut self.estates),
                 _ => (Holder::Image, &mut self.images),
             };
             spec.apply_removals(holder, log);
@@ -288,6 +299,8 @@ impl<'a> Top<'a> {
             let table = match kind {
                 "arch" => &self.arches,
                 "distro" => &self.distros,
+                "service" => &self.services,
+                "estate" => &self.estates,
                 _ => &self.images,
             };
             for node in nodes {

@@ -3,7 +3,11 @@
 use crate::name::{AccountName, PackageName};
 use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
 
-use super::super::{Compression, Layering, Mode, Owner, Package, Relation, ScriptKind, Tier};
+use super::super::{
+    Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package, Relation, Relax,
+    Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
+};
+use super::decode::{Events, Order, Quorum, Start, UndoWord};
 
 /// One of a few words.
 fn word<T: Copy>(value: &Value, what: &str, words: &[(&'static str, T)]) -> Result<T, Mistake> {
@@ -20,6 +24,11 @@ fn word<T: Copy>(value: &Value, what: &str, words: &[(&'static str, T)]) -> Resu
     Err(Mistake::new("bad-value", value.span, format!("`{text}` is not {what}"))
         .label(format!("not {what}"))
         .help(help))
+}
+
+/// The one word that may stand there.
+pub(super) fn only(value: &Value, what: &str, the: &'static str) -> Result<(), Mistake> {
+    word(value, what, &[(the, ())])
 }
 
 impl FromValue for Tier {
@@ -83,6 +92,114 @@ impl FromValue for Owner {
             }
             _ => AccountName::from_value(value).map(Self::Name),
         }
+    }
+}
+
+/// A text that holds no reference: what cannot differ from host to host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plain(pub String);
+
+impl FromValue for Plain {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let text = String::from_value(value)?;
+        match text.replace("$${", "").contains("${") {
+            false => Ok(Self(text.replace("$${", "${"))),
+            true => Err(Mistake::new("variable", value.span, "what is known only on a host cannot stand here")
+                .label("in this text")
+                .help("`${host}`, `${address}`, `${port}` and their like stand in env, command, health, config and the like")),
+        }
+    }
+}
+
+impl FromValue for Text {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        match &value.scalar {
+            Scalar::Integer(number) => Ok(Self::template(number.to_string())),
+            Scalar::Bool(truth) => Ok(Self::template(truth.to_string())),
+            Scalar::Float(number) => Ok(Self::template(number.to_string())),
+            _ => String::from_value(value).map(Self::template),
+        }
+    }
+}
+
+/// A port's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PortNumber(pub u16);
+
+impl FromValue for PortNumber {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let number = integer(value, 1, 65535)?;
+        u16::try_from(number).map(Self).map_err(|error| Mistake::new("out-of-range", value.span, error.to_string()))
+    }
+}
+
+/// A number, or a share of all: `10%`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Portion(pub String);
+
+impl FromValue for Portion {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        if let Scalar::Integer(_) = value.scalar {
+            return u32::from_value(value).map(|number| Self(number.to_string()));
+        }
+        from_text(value, "a number or a percentage", |text| {
+            let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+            match number {
+                Some(0..=100) => Ok(Self(text.to_owned())),
+                _ => Err(format!("`{text}` is no portion: a number, or a percentage as 10%")),
+            }
+        })
+    }
+}
+
+macro_rules! words {
+    ($($type:ty, $what:literal: $($word:literal = $value:expr),+;)*) => {$(
+        impl FromValue for $type {
+            fn from_value(value: &Value) -> Result<Self, Mistake> {
+                word(value, $what, &[$(($word, $value)),+])
+            }
+        }
+    )*};
+}
+
+words! {
+    Scope, "a scope": "cloud" = Self::Cloud, "cell" = Self::Cell, "host" = Self::Host;
+    Transport, "a transport": "tcp" = Self::Tcp, "udp" = Self::Udp;
+    Listen, "a choice of addresses": "host" = Self::Host, "all" = Self::All, "local" = Self::Local;
+    OnChange, "what a change takes": "restart" = Self::Restart, "reload" = Self::Reload, "nothing" = Self::Nothing;
+    Relax, "what can be relaxed": "read-only" = Self::ReadOnly, "new-privileges" = Self::NewPrivileges,
+        "capabilities" = Self::Capabilities, "seccomp" = Self::Seccomp, "apparmor" = Self::AppArmor,
+        "label" = Self::Label, "privileged" = Self::Privileged;
+    Namespace, "a namespace": "pid" = Self::Pid, "ipc" = Self::Ipc, "uts" = Self::Uts, "cgroup" = Self::Cgroup;
+    Notify, "what says that it is up": "healthy" = Self::Healthy, "running" = Self::Running, "itself" = Self::Itself;
+    OnFailure, "what an unhealthy container meets": "none" = Self::None, "kill" = Self::Kill;
+    Restart, "when it is started again": "always" = Self::Always, "on-failure" = Self::OnFailure, "no" = Self::No;
+    OncePer, "for how many it runs once": "cloud" = Self::Cloud, "cell" = Self::Cell, "host" = Self::Host;
+    TaskPhase, "a phase": "expand" = Self::Expand, "migrate" = Self::Migrate, "contract" = Self::Contract;
+    UpdateFailure, "what a failure does": "pause" = Self::Pause, "rollback" = Self::Rollback,
+        "continue" = Self::Continue;
+    Start, "a point in time": "start" = Self;
+    Order, "an order": "rolling" = Self(true), "together" = Self(false);
+    Quorum, "a quorum": "majority" = Self;
+}
+
+impl FromValue for UndoWord {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let safe = word(value, "a way to undo", &[("none", false), ("safe", true)])?;
+        Ok(Self(if safe { Undo::Safe } else { Undo::None }))
+    }
+}
+
+impl FromValue for Events {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let text = from_text(value, "events", |text| Ok::<_, String>(text.to_owned()))?;
+        let mut events = Vec::new();
+        for part in text.split('|') {
+            let one = Value { scalar: Scalar::Text(part.trim().to_owned()), span: value.span };
+            let words = [("bootstrap", TaskEvent::Bootstrap), ("upgrade", TaskEvent::Upgrade)];
+            events.push(word(&one, "an event of a service's life", &words)?);
+        }
+        Ok(Self(events))
     }
 }
 

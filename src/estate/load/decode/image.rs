@@ -163,7 +163,12 @@ fn read(own: &mut Own, node: &Node, gathered: &Gathered, log: &mut Log) {
         "workdir" => own.workdir = change(&mut reader, |reader| reader.argument("a path")),
         "entrypoint" => own.entrypoint = change(&mut reader, words),
         "command" => own.command = change(&mut reader, words),
-        "stop-signal" => own.stop_signal = change(&mut reader, signal),
+        "stop-signal" => {
+            own.stop_signal = change(&mut reader, |reader| {
+                let value = reader.value("a signal")?;
+                signal(reader, value)
+            });
+        }
         "health" => own.health = change(&mut reader, health),
         "version-from" => own.version_from = reader.argument("a package"),
         "versions" => own.own_versions = reader.argument::<OwnVersions>("`own`").is_some(),
@@ -178,7 +183,7 @@ fn read(own: &mut Own, node: &Node, gathered: &Gathered, log: &mut Log) {
 }
 
 /// `#null` clears, anything else is read.
-fn change<'a, T>(reader: &mut Reader<'a, '_>, read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>) -> Change<T> {
+pub(super) fn change<'a, T>(reader: &mut Reader<'a, '_>, read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>) -> Change<T> {
     if let [only] = reader.node().arguments.as_slice()
         && only.is_null()
     {
@@ -193,8 +198,7 @@ fn words(reader: &mut Reader<'_, '_>) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
-fn signal(reader: &mut Reader<'_, '_>) -> Option<String> {
-    let value = reader.value("a signal")?;
+pub(super) fn signal(reader: &mut Reader<'_, '_>, value: &crate::spec::Value) -> Option<String> {
     if let Scalar::Integer(_) = value.scalar {
         return crate::spec::integer(value, 1, 64)
             .map(|number| number.to_string())
@@ -213,7 +217,7 @@ fn signal(reader: &mut Reader<'_, '_>) -> Option<String> {
     None
 }
 
-fn health(reader: &mut Reader<'_, '_>) -> Option<Health> {
+pub(super) fn health(reader: &mut Reader<'_, '_>) -> Option<Health> {
     let command = words(reader);
     let mut time = |name, default| reader.property::<Millis>(name).map_or(default, |Millis(millis)| millis);
     let (interval_ms, timeout_ms, start_ms) = (time("interval", 30_000), time("timeout", 30_000), time("start", 0));

@@ -2,10 +2,14 @@
 
 mod arch;
 mod distro;
+mod hosts;
 mod image;
 mod parts;
+mod service;
 mod worth;
 
 pub(super) use arch::arch;
 pub(super) use distro::distro;
+pub(super) use hosts::estate;
 pub(super) use image::{Own, own};
+pub(super) use service::{Events, Order, Quorum, Start, UndoWord, service};
