@@ -10,6 +10,7 @@ mod folder;
 mod hosts;
 mod image;
 mod load;
+mod place;
 mod project;
 mod service;
 mod text;
@@ -22,19 +23,18 @@ pub use distro::{
 };
 pub use files::{FileSource, Tree, TreeContent, TreeFile};
 pub use folder::unpack_catalogue;
-pub use hosts::{
-    Bind, Cell, Estate, External, ExternalProvide, Host, Interface, RoleChanges, Share, Stamp, Vip,
-};
+pub use hosts::{Bind, Cell, Estate, External, ExternalProvide, Host, Interface, RoleChanges, Share, Stamp, Vip};
 pub use image::{
     Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
     Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
 };
 pub use load::{find_root, load};
+pub use place::{Binding, Front, Group, Placed, Provider};
 pub use project::{ImageKey, ImageSpec, Project};
 pub use service::{
     Change, Config, ConfigContent, Container, Grant, HostDir, HostNeeds, KeyChange, Life, Limits, Listen, Mount,
     MountSource, Namespace, Need, Network, Notify, OnChange, OnFailure, OncePer, Override, Overrides, Port, Provide,
     Publish, Relax, Reload, Restart, Scope, SecretUse, Service, Stateful, Task, TaskEvent, TaskPhase, TaskWhen, Tmpfs,
-    Transport, Undo, Update, UpdateFailure, VarValue,
+    Transport, Undo, Update, UpdateFailure, VarValue, format_of,
 };
 pub use text::Text;

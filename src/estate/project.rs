@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::name::{ArchName, DistroName, EstateName, ImageName, ServiceName};
 use crate::spec::{Origin, Sources, Span};
 
-use super::{Arch, Compression, Distro, Estate, Image, Layering, Service, Tier};
+use super::{Arch, Compression, Distro, Estate, Image, Layering, Placed, Service, Tier};
 
 /// Which image, for what: the order of outputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +64,8 @@ pub struct Project {
     pub services: BTreeMap<ServiceName, Service>,
     /// Every estate, imported ones too.
     pub estates: BTreeMap<EstateName, Estate>,
+    /// Where the services of each estate run.
+    pub placed: BTreeMap<EstateName, Placed>,
     /// Imports by their text, each with the digest of all that it brought.
     pub imports: BTreeMap<String, Digest>,
     /// `compression` of the project.

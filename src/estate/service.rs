@@ -673,3 +673,13 @@ pub enum KeyChange {
     /// Changes below it.
     Keys(BTreeMap<String, Spanned<KeyChange>>),
 }
+
+/// What a file's name says that it is, where it says so for sure.
+pub fn format_of(path: &str) -> Option<&'static str> {
+    match path.rsplit_once('.')?.1 {
+        "ini" => Some("ini"),
+        "yaml" | "yml" => Some("yaml"),
+        "json" => Some("json"),
+        _ => None,
+    }
+}

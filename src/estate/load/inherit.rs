@@ -412,10 +412,15 @@ fn config(mut config: ImageConfig, own: &Own) -> ImageConfig {
     config
 }
 
-/// The project's own images, those of `want`, and their ancestors.
-pub(super) fn wanted(plans: &Plans<'_>, top: &Top<'_>, log: &mut Log) -> BTreeSet<ImageName> {
-    let own = plans.values().filter(|plan| plan.folder == 0).map(|plan| plan.name.clone());
-    let mut wanted: BTreeSet<ImageName> = own.collect();
+/// The project's own images, those that services name, those of `want`, and their ancestors.
+pub(super) fn wanted(
+    plans: &Plans<'_>,
+    top: &Top<'_>,
+    named: &BTreeSet<ImageName>,
+    log: &mut Log,
+) -> BTreeSet<ImageName> {
+    let own = plans.values().filter(|plan| plan.folder == 0 || named.contains(&plan.name));
+    let mut wanted: BTreeSet<ImageName> = own.map(|plan| plan.name.clone()).collect();
     for value in &top.wants {
         let name = value.as_text().unwrap_or_default();
         match plans.keys().find(|known| known.as_str() == name) {

@@ -18,13 +18,13 @@ mod top;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::name::{ArchName, DistroName, EstateName, ServiceName};
-use crate::spec::{Log, Mistake, Mistakes, Node};
+use crate::name::{ArchName, DistroName, EstateName, ImageName, ServiceName};
+use crate::spec::{Log, Mistake, Mistakes, Node, Origin};
 
-use super::{Arch, Estate, Project, Service, Tier};
+use super::{Arch, Estate, Host, ImageKey, Placed, Project, Service, Tier, place};
 use gather::Gathered;
 use plan::Target;
 use top::Top;
@@ -75,8 +75,7 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
             .collect();
         let built_in = BTreeMap::from([("distro", text.to_string())]);
         let scope = scope::Scope { own: lets, top: &top.lets, built_in, owner: &owner };
-        let nodes: Vec<_> =
-            nodes.iter().filter_map(|node| scope.expand(Cow::Borrowed(node), log)).collect();
+        let nodes: Vec<_> = nodes.iter().filter_map(|node| scope.expand(Cow::Borrowed(node), log)).collect();
         if let Some(name) = spec.name::<DistroName>(log) {
             let distro = decode::distro(name.clone(), spec.span(), &nodes, &known_arches, gathered, log);
             distros.insert(name, distro);
@@ -98,10 +97,10 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
     let plans = plan::plans(&top, &names, log);
     let images = inherit::images(&plans, &targets, &distros, &top, gathered, log);
     accounts::check(&images, &plans, &distros, log);
-    let wanted = inherit::wanted(&plans, &top, log);
     let services = services(&top, gathered, log);
     let estates = estates(&top, gathered, log);
-    Project {
+    let wanted = inherit::wanted(&plans, &top, &named(&services, &estates), log);
+    let mut project = Project {
         root: root.to_owned(),
         sources: Default::default(),
         arches: arches.into_iter().map(|(name, (arch, _))| (name, arch)).collect(),
@@ -112,10 +111,41 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
         wanted,
         services,
         estates,
+        placed: BTreeMap::new(),
         imports: gathered.imports.clone(),
         compression: top.compression,
         layering: top.layering,
+    };
+    project.placed = placed(&project, log);
+    project
+}
+
+/// The images of services that the project itself defines or that its estates run.
+fn named(services: &BTreeMap<ServiceName, Service>, estates: &BTreeMap<EstateName, Estate>) -> BTreeSet<ImageName> {
+    let own = services.values().filter(|service| service.origin == Origin::Project);
+    let estates = estates.values().filter(|estate| estate.origin == Origin::Project);
+    let run = estates.flat_map(|estate| {
+        let stamped = estate.stamps.values().map(|stamp| &stamp.service.value);
+        estate.services.iter().map(|name| &name.value).chain(stamped)
+    });
+    own.chain(run.filter_map(|name| services.get(name))).map(|service| service.image.value.clone()).collect()
+}
+
+/// The services of each estate, in their places.
+fn placed(project: &Project, log: &mut Log) -> BTreeMap<EstateName, Placed> {
+    let known_images: BTreeSet<&str> = project.specs.keys().map(ImageName::as_str).collect();
+    let mut all = BTreeMap::new();
+    for (name, estate) in &project.estates {
+        let images = |service: &Service, host: &Host| {
+            let (distro, arch) = estate.target(host, project)?;
+            let key = ImageKey { image: service.image.value.clone(), distro: distro.clone(), arch };
+            project.images.get(&key)
+        };
+        let known_images = known_images.clone();
+        let ground = place::Ground { estate, services: &project.services, images: &images, known_images };
+        all.insert(name.clone(), place::place(&ground, log));
     }
+    all
 }
 
 /// Every service, imported ones too.
@@ -147,12 +177,7 @@ fn estates(top: &Top<'_>, gathered: &Gathered, log: &mut Log) -> BTreeMap<Estate
 }
 
 /// Nodes in whose texts only what a host knows is left to fill in.
-fn templates<'n>(
-    nodes: &'n [Cow<'n, Node>],
-    top: &Top<'_>,
-    gathered: &Gathered,
-    log: &mut Log,
-) -> Vec<Cow<'n, Node>> {
+fn templates<'n>(nodes: &'n [Cow<'n, Node>], top: &Top<'_>, gathered: &Gathered, log: &mut Log) -> Vec<Cow<'n, Node>> {
     let owner = |span| gathered.owner(span);
     let lets: BTreeMap<_, _> = nodes
         .iter()

@@ -165,7 +165,11 @@ impl<'a> Top<'a> {
             let name = node.name.value.as_str();
             if let Some(mark) = node.mark.as_ref().filter(|_| !KINDS.contains(&name)) {
                 let mistake = Mistake::new("annotation", mark.span, format!("`(replace)` means nothing for `{name}`"));
-                log.push(mistake.label("take this away").help("it stands in front of an image, a service, a distro, an arch or an estate"));
+                log.push(
+                    mistake
+                        .label("take this away")
+                        .help("it stands in front of an image, a service, a distro, an arch or an estate"),
+                );
             }
             if let Some(kind) = KINDS.iter().copied().find(|kind| *kind == name) {
                 match node.key() {

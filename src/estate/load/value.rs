@@ -4,8 +4,8 @@ use crate::name::{AccountName, PackageName};
 use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
 
 use super::super::{
-    Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package, Relation, Relax,
-    Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
+    Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package, Relation,
+    Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
 };
 use super::decode::{Events, Order, Quorum, Start, UndoWord};
 

@@ -183,7 +183,10 @@ fn read(own: &mut Own, node: &Node, gathered: &Gathered, log: &mut Log) {
 }
 
 /// `#null` clears, anything else is read.
-pub(super) fn change<'a, T>(reader: &mut Reader<'a, '_>, read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>) -> Change<T> {
+pub(super) fn change<'a, T>(
+    reader: &mut Reader<'a, '_>,
+    read: impl FnOnce(&mut Reader<'a, '_>) -> Option<T>,
+) -> Change<T> {
     if let [only] = reader.node().arguments.as_slice()
         && only.is_null()
     {

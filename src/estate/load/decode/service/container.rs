@@ -14,8 +14,21 @@ use super::{plain, port, spanned, texts};
 const LIMITS: [&str; 4] = ["memory", "pids", "cpus", "shm"];
 /// What setrlimit(2) bounds, as podman's --ulimit names it.
 const ULIMITS: [&str; 15] = [
-    "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime",
-    "sigpending", "stack", "locks",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+    "locks",
 ];
 
 /// Reads a node that is about the container; false where it is about something else.

@@ -2,9 +2,7 @@
 
 use crate::spec::{Log, Mistake, Node, Reader, Spanned};
 
-use super::super::super::super::{
-    Life, OnFailure, Reload, Restart, Stateful, Task, Text, Undo, Update, UpdateFailure,
-};
+use super::super::super::super::{Life, OnFailure, Reload, Restart, Stateful, Task, Text, Undo, Update, UpdateFailure};
 use super::super::super::value::{Millis, Plain, Portion};
 use super::super::image::{change, health, signal};
 use super::{plain, spanned, spanned_property};

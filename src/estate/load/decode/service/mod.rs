@@ -12,8 +12,8 @@ use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Node, Reader, Scalar, Spanned, unknown_child};
 
 use super::super::super::{
-    Config, ConfigContent, Grant, HostDir, HostNeeds, Listen, Need, Overrides, Port, Provide, Scope, SecretUse, Service,
-    TaskEvent, TaskWhen, Text, Tier, Undo,
+    Config, ConfigContent, Grant, HostDir, HostNeeds, Listen, Need, Overrides, Port, Provide, Scope, SecretUse,
+    Service, TaskEvent, TaskWhen, Text, Tier, Undo,
 };
 use super::super::gather::Gathered;
 use super::super::shape::Holder;
@@ -65,9 +65,7 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
     if name == "let" || container::read(&mut service.container, node, log) {
         return;
     }
-    if life::read(&mut service.life, node, log)
-        || overrides::read(&mut service.own, node, Some(&service.name), log)
-     {
+    if life::read(&mut service.life, node, log) || overrides::read(&mut service.own, node, Some(&service.name), log) {
         return;
     }
     let mut reader = Reader::new(node, log);
@@ -122,8 +120,11 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
         }
         "host-dir" => {
             let path: Option<ImagePath> = reader.argument("a folder of the host");
-            let dir =
-                HostDir { owner: reader.property("owner"), group: reader.property("group"), mode: reader.property("mode") };
+            let dir = HostDir {
+                owner: reader.property("owner"),
+                group: reader.property("group"),
+                mode: reader.property("mode"),
+            };
             service.host.dirs.extend(path.map(|path| (path, dir)));
         }
         _ => {

@@ -56,12 +56,7 @@ pub(in super::super) fn read_more(own: &mut Overrides, node: &Node, log: &mut Lo
 }
 
 /// Reads a `var` or an `override`; false where it is something else.
-pub(in super::super) fn read(
-    own: &mut Overrides,
-    node: &Node,
-    service: Option<&ServiceName>,
-    log: &mut Log,
-) -> bool {
+pub(in super::super) fn read(own: &mut Overrides, node: &Node, service: Option<&ServiceName>, log: &mut Log) -> bool {
     match node.name.value.as_str() {
         "var" => {
             vars(own, node, log);
@@ -147,11 +142,7 @@ fn below(children: &[Node], log: &mut Log) -> Option<VarValue> {
 }
 
 /// `override "keystone" file="keystone.conf" { section "DEFAULT" { debug #true; old #null } }`
-fn read_override(
-    node: &Node,
-    service: Option<&ServiceName>,
-    log: &mut Log,
-) -> Option<Override> {
+fn read_override(node: &Node, service: Option<&ServiceName>, log: &mut Log) -> Option<Override> {
     let mut reader = Reader::new(node, log);
     let given: Option<&Value> = reader.optional_value();
     let named = given.and_then(|value| Some(Spanned::new(reader.read(value)?, value.span)));
@@ -160,7 +151,8 @@ fn read_override(
     let file = file.and_then(|value| Some(Spanned::new(reader.read::<Plain>(value)?.0, value.span)));
     if file.is_none() {
         let mistake = Mistake::new("missing", node.span, "`override` does not say of which file").label("which file?");
-        reader.mistake(mistake.help("write override \"keystone\" file=\"keystone.conf\" { section \"DEFAULT\" { … } }"));
+        reader
+            .mistake(mistake.help("write override \"keystone\" file=\"keystone.conf\" { section \"DEFAULT\" { … } }"));
     }
     let mut sections: BTreeMap<String, BTreeMap<String, Spanned<Vec<Text>>>> = BTreeMap::new();
     let mut keys = BTreeMap::new();
@@ -185,7 +177,8 @@ fn read_override(
         (true, false) => Some(Change::Keys(keys)),
         (true, true) => {
             let mistake = Mistake::new("missing", node.span, "`override` changes nothing").label("empty");
-            let help = "`section \"NAME\" { key \"value\" }` changes an INI file, `keys { key \"value\" }` YAML and JSON";
+            let help =
+                "`section \"NAME\" { key \"value\" }` changes an INI file, `keys { key \"value\" }` YAML and JSON";
             reader.mistake(mistake.help(help));
             None
         }
