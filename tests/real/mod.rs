@@ -105,8 +105,8 @@ impl Copy {
         ended(0, &self.on(command, cache(), arguments).output().unwrap())
     }
 
-    /// A program in a container of an image of the store; both its streams.
-    fn run_in(&self, oci_arch: &str, reference: &str, handler: Option<&str>, program: &[&str]) -> String {
+    /// Programs in containers of an image of the store; of each, both its streams.
+    fn run_in(&self, oci_arch: &str, reference: &str, handler: Option<&str>, programs: &[&[&str]]) -> Vec<String> {
         let storage = tempfile::Builder::new().prefix("podman-").tempdir_in(&self.home).unwrap();
         // podman takes no path of more than 50 characters for what runs.
         let state = tempfile::Builder::new().prefix("wharf-").tempdir().unwrap();
@@ -121,9 +121,13 @@ impl Copy {
         let image = image.lines().last().unwrap().trim().to_owned();
         let run =
             ["run", "--rm", "--network=none", "--pull=never", "--user=0", "--entrypoint=", "--arch", oci_arch, &image];
-        let (out, said) = podman(&[&run, program].concat());
+        let said = programs.iter().map(|program| {
+            let (out, said) = podman(&[&run, *program].concat());
+            out + &said
+        });
+        let said = said.collect();
         podman(&["rmi", "--all", "--force"]);
-        out + &said
+        said
     }
 }
 
