@@ -10,6 +10,7 @@ use wharf::estate::{Compression, Filters};
 
 use super::{Bench, content, filters, untar};
 use crate::debs::{self, Deb};
+use crate::support::skip;
 
 /// An entry as an independent reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +144,7 @@ fn a_real_packages_tree_is_dpkgs() {
 /// Unpacks `file` with the real dpkg into a root of its own. None without root.
 fn dpkg_unpack(root: &Path, file: &Path, rules: &[(bool, &str)]) -> Option<()> {
     if Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout != b"0\n") {
-        debs::skip("dpkg --root needs root");
+        skip("dpkg --root needs root");
         return None;
     }
     for dir in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
@@ -162,7 +163,7 @@ fn dpkg_unpack(root: &Path, file: &Path, rules: &[(bool, &str)]) -> Option<()> {
     let output = match command.arg("--unpack").arg(file).output() {
         Ok(output) => output,
         Err(error) => {
-            debs::skip(&format!("dpkg: {error}"));
+            skip(&format!("dpkg: {error}"));
             return None;
         }
     };
