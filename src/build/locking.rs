@@ -13,6 +13,7 @@ use crate::lock::{Changed, Lock, LockedPackage, Member, ScriptKey, Target};
 use crate::name::{ArchName, DistroName, PackageName};
 use crate::progress::Phase;
 
+use super::drift::{note_readings, take_up};
 use super::error::BuildError;
 use super::lock::{Solving, Stale, Upgrade, lagging, stale, unread, with_ancestors};
 use super::workshop::gather;
@@ -52,8 +53,7 @@ pub fn lock(
 ) -> Result<Locked, Vec<BuildError>> {
     let images = with_ancestors(project, images);
     let mut lock = old.cloned().unwrap_or_else(|| Lock::new(project.compression));
-    lock.compression = project.compression;
-    lock.imports.clone_from(&project.imports);
+    take_up(project, &mut lock);
     let found = stale(project, &lock, images.iter().copied());
     if wish.all {
         drop_others(project, &mut lock);
@@ -76,6 +76,7 @@ pub fn lock(
         return Err(wrong);
     }
     read_packages(project, &mut lock, access, fragments, host)?;
+    note_readings(project, &mut lock);
     let changed = judge(project, &mut lock, &images, wish, fragments)?;
     for distro in images.iter().map(|image| &image.distro).collect::<BTreeSet<_>>() {
         for (source, versions) in lagging(&lock, distro) {

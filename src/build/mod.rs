@@ -1,6 +1,7 @@
 //! Which images, in which order: the orchestrator of lock and build.
 
 mod bytecode;
+mod drift;
 mod error;
 mod fetch;
 mod image;
@@ -12,6 +13,7 @@ mod store;
 mod workshop;
 
 pub use bytecode::{BytecodeError, Compilers};
+pub use drift::{Drift, drift};
 pub use error::BuildError;
 pub use fetch::{Input, InputsError, fetch, write_inputs};
 pub use image::{Built, build, key};

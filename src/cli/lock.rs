@@ -44,6 +44,7 @@ struct Document<'a> {
     version: u32,
     written: bool,
     stale: &'a [Stale],
+    drift: &'a [String],
     changes: &'a LockDiff,
     changed_scripts: Vec<Script<'a>>,
 }
@@ -82,6 +83,8 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         all: request.images.is_empty() && request.distros.is_empty() && request.arches.is_empty(),
     };
     let tools = arguments.sources.open()?;
+    let drift: Vec<String> =
+        old.iter().flat_map(|lock| build::drift(&project, lock)).map(|drift| drift.to_string()).collect();
     let locked = match bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
         Ok(locked) => locked,
         Err(errors) => return Err(failure(project, errors)),
@@ -102,13 +105,16 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             })
             .collect();
         let document =
-            Document { version: 1, written, stale: &locked.stale, changes: &changes, changed_scripts };
+            Document { version: 1, written, stale: &locked.stale, drift: &drift, changes: &changes, changed_scripts };
         screen.document(&document);
     }
     for (distro, script) in &locked.changed {
         if !is_accepted(&locked.lock, distro, script) {
             screen.say(&changed(distro, script));
         }
+    }
+    for line in &drift {
+        screen.say(&format!("taken up: {line}"));
     }
     screen.say(&summary(&locked.lock, written, &changes));
     Ok(Exit::Done)
@@ -156,21 +162,26 @@ fn check(
     let lock = lock.unwrap_or(&nothing);
     let mut stale = build::stale(project, lock, build::with_ancestors(project, &images));
     stale.sort_by(|a, b| (&a.image, &a.distro, &a.arch).cmp(&(&b.image, &b.distro, &b.arch)));
-    let imports: Vec<&String> =
-        project.imports.iter().filter(|(name, digest)| lock.imports.get(*name) != Some(digest)).map(|(name, _)| name).collect();
+    let drift: Vec<String> = build::drift(project, lock).iter().map(ToString::to_string).collect();
     if global.json {
         let changes = LockDiff::default();
-        let document =
-            Document { version: 1, written: false, stale: &stale, changes: &changes, changed_scripts: Vec::new() };
+        let document = Document {
+            version: 1,
+            written: false,
+            stale: &stale,
+            drift: &drift,
+            changes: &changes,
+            changed_scripts: Vec::new(),
+        };
         screen.document(&document);
     }
     for Stale { image, distro, arch, why } in &stale {
         screen.say(&format!("`{image}` for {distro} on {arch}: {why}"));
     }
-    for import in &imports {
-        screen.say(&format!("import \"{import}\" is not the one that was locked"));
+    for line in &drift {
+        screen.say(line);
     }
-    if stale.is_empty() && imports.is_empty() {
+    if stale.is_empty() && drift.is_empty() {
         screen.say("wharf.lock is up to date");
         return Ok(Exit::Done);
     }
@@ -207,5 +218,7 @@ fn summary(lock: &Lock, written: bool, changes: &LockDiff) -> String {
         .map(|package| package.sha256)
         .collect();
     let moved: usize = changes.targets.iter().map(|target| target.packages.len()).sum();
-    format!("wrote wharf.lock: {} packages, {moved} lines changed", packages.len())
+    let plural = if packages.len() == 1 { "" } else { "s" };
+    let moved = if moved == 0 { "none moved".to_owned() } else { format!("{moved} moved") };
+    format!("wrote wharf.lock: {} package{plural}, {moved}", packages.len())
 }

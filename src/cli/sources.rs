@@ -8,7 +8,7 @@ use clap::Args;
 use etcetera::BaseStrategy as _;
 
 use super::{Failure, Global, place};
-use crate::build::{BuildError, Compilers, Request, Stale, Workshop};
+use crate::build::{self, BuildError, Compilers, Request, Stale, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
@@ -222,6 +222,15 @@ pub fn refuse_outdated(stale: &[Stale]) -> Result<(), Failure> {
     let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
     let message = format!("wharf.lock is stale: `{image}` for {distro} on {arch}: {why}{more}");
     Err(Failure::with_help(message, "`wharf lock` brings it up to date; `git diff wharf.lock` then shows what moved"))
+}
+
+/// Refuses a lock that follows from other imports, filters or another codec than the project has.
+pub fn refuse_drift(project: &Project, lock: &Lock) -> Result<(), Failure> {
+    let drift = build::drift(project, lock);
+    let Some(first) = drift.first() else { return Ok(()) };
+    let more = if drift.len() == 1 { String::new() } else { format!(" (and {} more)", drift.len() - 1) };
+    let help = "`wharf lock` takes it up and moves no package that the specs do not move; `git diff wharf.lock` then shows what changed";
+    Err(Failure::with_help(format!("wharf.lock is stale: {first}{more}"), help))
 }
 
 /// Reads `wharf.lock` beside the specs; none where there is none.

@@ -147,3 +147,83 @@ fn a_build_without_a_network_takes_what_the_lock_brought_in_and_names_what_is_mi
     insta::assert_snapshot!("offline_build", yard.refused(&["build", "base", "--arch", "x86_64", "--offline"]));
     assert_eq!(yard.run(0, &["build"]).0, first);
 }
+
+/// A project whose base image comes from an import.
+fn importing() -> Yard {
+    let yard = Yard::good();
+    fs::write(
+        yard.project().join("specs/images.kdl"),
+        "import \"../other\"\nimage \"own\" { from \"imported\"; packages \"hello\"; }\n",
+    )
+    .unwrap();
+    let imported = yard.project().join("../other/specs/imported.kdl");
+    fs::create_dir_all(imported.parent().unwrap()).unwrap();
+    fs::write(imported, "image \"imported\" { packages \"libhello\"; }\n").unwrap();
+    yard
+}
+
+#[test]
+fn an_import_that_is_not_the_locked_one_is_refused_and_taken_up_without_moving_a_package() {
+    let yard = importing();
+    yard.run(0, &["lock"]);
+    let old = yard.lock_text();
+    // Nothing that any image's packages follow from.
+    let imported = yard.project().join("../other/specs/imported.kdl");
+    fs::write(imported, "image \"imported\" { packages \"libhello\"; }\nimage \"other\" { packages \"extra\"; }\n")
+        .unwrap();
+    let mut debs = packages("1.0");
+    debs.extend(packages("1.1"));
+    yard.publish(archive(debs, DATE + DAY));
+    insta::assert_snapshot!("import_build", yard.refused(&["build"]));
+    assert_eq!(yard.refused(&["build", "--locked"]), yard.refused(&["fetch"]));
+    let (_, said) = yard.run(2, &["lock", "--check"]);
+    assert!(said.contains("import \"../other\" is not the one that was locked"), "{said}");
+    assert_eq!(yard.lock_text(), old);
+    yard.server.requests();
+    let (_, said) = yard.run(0, &["lock"]);
+    insta::assert_snapshot!("import_lock", yard.plain(&said));
+    assert_eq!(yard.server.requests(), Vec::<String>::new(), "no package is in question");
+    let moved: Vec<String> = changed_lines(&old, &yard.lock_text());
+    assert!(moved.len() == 1 && moved[0].starts_with("import ../other "), "{moved:?}");
+    yard.run(0, &["build", "--locked"]);
+}
+
+/// Lines of `new` that `old` does not have.
+fn changed_lines(old: &str, new: &str) -> Vec<String> {
+    new.lines().filter(|line| !old.lines().any(|other| other == *line)).map(str::to_owned).collect()
+}
+
+#[test]
+fn other_filters_are_refused_and_packages_read_anew_in_the_same_versions() {
+    let yard = Yard::good();
+    yard.run(0, &["build"]);
+    let old = yard.lock_text();
+    yard.put("targets/more.kdl", "extend distro \"trixie\" { filters { exclude \"/usr/share/hello/*\"; }; }\n");
+    let said = yard.refused(&["build"]);
+    assert!(said.contains("the filters of trixie, or how its python is compiled, are not those"), "{said}");
+    let mut debs = packages("1.0");
+    debs.extend(packages("1.1"));
+    yard.publish(archive(debs, DATE + DAY));
+    yard.run(0, &["lock"]);
+    assert!(!yard.lock_text().contains("_1.1_"));
+    let moved = changed_lines(&old, &yard.lock_text());
+    assert!(
+        moved.iter().all(|line| line.starts_with("reading trixie ") || line.starts_with("package hello-data ")),
+        "{moved:?}"
+    );
+    assert_eq!(moved.len(), 3, "{moved:?}");
+    yard.run(0, &["build", "--locked"]);
+}
+
+#[test]
+fn another_codec_is_refused_until_it_is_locked() {
+    let yard = Yard::good();
+    yard.run(0, &["lock"]);
+    let old = yard.lock_text();
+    yard.spec("compression.kdl", "compression \"gzip\"\n");
+    let said = yard.refused(&["build"]);
+    assert!(said.contains("the project's `compression` is not the one that was locked"), "{said}");
+    yard.run(0, &["lock"]);
+    assert_eq!(changed_lines(&old, &yard.lock_text()), ["compression libdeflate-1.26-6-1m"]);
+    yard.run(0, &["build", "--locked"]);
+}
