@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::deb::archive::{Access, Opened, open};
-use crate::deb::script::{ChangedScript, Unjudged, UnjudgedScripts};
 use crate::deb::{PackageRecord, SuiteFacts, Universe};
 use crate::digest::Digest;
 use crate::estate::{Arch, Distro, Image, Project, ScriptKind};
 use crate::layer::{Fragment, Fragments};
-use crate::lock::{Changed, Lock, LockedPackage, Member, ScriptKey, Target};
+use crate::lock::{Lock, LockedPackage, Member, Target};
 use crate::name::{ArchName, DistroName, PackageName};
 use crate::progress::Phase;
 
+use super::bytecode;
 use super::drift::{note_readings, take_up};
 use super::error::BuildError;
 use super::lock::{Solving, Stale, Upgrade, lagging, stale, unread, with_ancestors};
+use super::scripts::{self, ScriptChange};
 use super::workshop::gather;
-use super::{bytecode, image};
 
 /// What `wharf lock` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ pub struct Locked {
     /// The lock.
     pub lock: Lock,
     /// Scripts that are not as they were judged, each once.
-    pub changed: Vec<(DistroName, ChangedScript)>,
+    pub changed: Vec<ScriptChange>,
     /// Why images were solved again.
     pub stale: Vec<Stale>,
 }
@@ -77,7 +77,7 @@ pub fn lock(
     }
     read_packages(project, &mut lock, access, fragments, host)?;
     note_readings(project, &mut lock);
-    let changed = judge(project, &mut lock, &images, wish, fragments)?;
+    let changed = scripts::judge(project, old, &mut lock, &images, wish, fragments)?;
     for distro in images.iter().map(|image| &image.distro).collect::<BTreeSet<_>>() {
         for (source, versions) in lagging(&lock, distro) {
             let versions: Vec<String> = versions.iter().map(|(arch, version)| format!("{version} on {arch}")).collect();
@@ -222,53 +222,4 @@ fn scripts(fragment: &Fragment) -> BTreeMap<ScriptKind, Digest> {
     let kinds = [ScriptKind::Config, ScriptKind::Preinst, ScriptKind::Postinst, ScriptKind::Triggers];
     let package = fragment.package.as_ref();
     kinds.into_iter().filter_map(|kind| Some((kind, Digest::of(package?.script(kind)?.as_bytes())))).collect()
-}
-
-/// Judges the scripts of all images whose packages are at hand, and writes down which changed.
-fn judge(
-    project: &Project,
-    lock: &mut Lock,
-    images: &[&Image],
-    wish: &Wish,
-    fragments: &Fragments,
-) -> Result<Vec<(DistroName, ChangedScript)>, Vec<BuildError>> {
-    let mut unjudged: Vec<Unjudged> = Vec::new();
-    let mut changed: BTreeMap<ScriptKey, ChangedScript> = BTreeMap::new();
-    let mut judged = BTreeSet::new();
-    for image in images {
-        let Some(distro) = project.distros.get(&image.distro) else { continue };
-        let member = Member::Image(image.name.clone());
-        let packages = lock.packages_of(&image.distro, &image.arch, &member).unwrap_or_default();
-        let found: Option<Vec<Arc<Fragment>>> =
-            packages.iter().map(|package| fragments.find(&package.sha256, &distro.filters)).collect();
-        let Some(found) = found else { continue };
-        judged.insert(image.distro.clone());
-        let Some(arch) = project.arches.get(&image.arch) else { continue };
-        let judgement =
-            image::judge(image, distro, arch, found.iter().filter_map(|fragment| fragment.package.as_ref()));
-        for part in judgement.unjudged {
-            if !unjudged.contains(&part) {
-                unjudged.push(part);
-            }
-        }
-        for script in judgement.changed {
-            let key = ScriptKey { distro: image.distro.clone(), package: script.package.clone(), kind: script.kind };
-            changed.entry(key).or_insert(script);
-        }
-    }
-    if let Some(unjudged) = UnjudgedScripts::new(unjudged) {
-        return Err(vec![BuildError::Unjudged(unjudged)]);
-    }
-    let old = std::mem::take(&mut lock.scripts);
-    lock.scripts = old
-        .iter()
-        .filter(|(key, _)| !judged.contains(&key.distro))
-        .map(|(key, changed)| (key.clone(), *changed))
-        .collect();
-    for (key, script) in &changed {
-        let known = old.get(key).is_some_and(|known| known.accepted && known.rest == script.rest.digest);
-        let accepted = known || wish.accept.contains(&key.package);
-        lock.scripts.insert(key.clone(), Changed { rest: script.rest.digest, accepted });
-    }
-    Ok(changed.into_iter().map(|(key, script)| (key.distro, script)).collect())
 }

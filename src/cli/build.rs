@@ -82,7 +82,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         old => {
             let wish = Wish::default();
             let locked = match lock::bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
-                Ok(locked) => locked.lock,
+                Ok(locked) => {
+                    lock::tell(&locked, screen);
+                    locked.lock
+                }
                 Err(errors) => return Err(failure(project, errors)),
             };
             write_lock(&project, &locked)?;

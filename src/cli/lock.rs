@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::sources::{Images, Sources, Tools, failure, host_arch, read_lock, write_lock};
 use super::{Exit, Failure, Global, each, load_project};
-use crate::build::{self, Stale, Upgrade, Wish};
+use crate::build::{self, ScriptChange, Stale, Upgrade, Wish};
 use crate::deb::script::ChangedScript;
+use crate::digest::Digest;
 use crate::estate::{Image, Project};
 use crate::lock::{Lock, LockDiff, Target};
 use crate::name::{DistroName, PackageName};
@@ -56,6 +57,10 @@ struct Script<'a> {
     script: &'static str,
     version: &'a str,
     accepted: bool,
+    judged: Digest,
+    rest: Digest,
+    text: &'a str,
+    diff: Option<String>,
 }
 
 /// Makes the lock, or checks it.
@@ -96,23 +101,23 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         let changed_scripts = locked
             .changed
             .iter()
-            .map(|(distro, script)| Script {
-                distro,
-                package: &script.package,
-                script: script.kind.as_str(),
-                version: &script.version,
-                accepted: is_accepted(&locked.lock, distro, script),
+            .map(|change| Script {
+                distro: &change.distro,
+                package: &change.script.package,
+                script: change.script.kind.as_str(),
+                version: &change.script.version,
+                accepted: change.accepted,
+                judged: change.was,
+                rest: change.script.rest.digest,
+                text: &change.script.rest.text,
+                diff: change.diff(),
             })
             .collect();
         let document =
             Document { version: 1, written, stale: &locked.stale, drift: &drift, changes: &changes, changed_scripts };
         screen.document(&document);
     }
-    for (distro, script) in &locked.changed {
-        if !is_accepted(&locked.lock, distro, script) {
-            screen.say(&changed(distro, script));
-        }
-    }
+    tell(&locked, screen);
     for line in &drift {
         screen.say(&format!("taken up: {line}"));
     }
@@ -189,18 +194,32 @@ fn check(
     Ok(Exit::Pending)
 }
 
-fn is_accepted(lock: &Lock, distro: &DistroName, script: &ChangedScript) -> bool {
-    let key = crate::lock::ScriptKey { distro: distro.clone(), package: script.package.clone(), kind: script.kind };
-    lock.scripts.get(&key).is_some_and(|known| known.accepted)
+/// Says what a person should know of a new lock: scripts that changed, as a diff.
+pub(super) fn tell(locked: &build::Locked, screen: &Screen) {
+    for change in locked.changed.iter().filter(|change| !change.accepted) {
+        screen.say(&changed(change));
+    }
 }
 
-fn changed(distro: &DistroName, script: &ChangedScript) -> String {
-    let ChangedScript { package, version, kind, rest, .. } = script;
+fn changed(change: &ScriptChange) -> String {
+    let ChangedScript { package, version, kind, rest, .. } = &change.script;
+    let (distro, kind) = (&change.distro, kind.as_str());
     let mut text = format!(
-        "{distro}: the {} of `{package}` {version} is not the one that was judged; the old judgement holds. What it says now:",
-        kind.as_str()
+        "{distro}: the {kind} of `{package}` {version} is not the one that was judged; the old judgement holds. "
     );
-    for line in rest.text.lines() {
+    let shown = match change.diff() {
+        Some(diff) => {
+            text.push_str("What changed:");
+            diff
+        }
+        None => {
+            let _ = write!(text, "What was judged ({}) is not in the cache; this is what it says now:", change.was);
+            rest.text.clone()
+        }
+    };
+    for line in shown.lines() {
+        // What a package says must not move a terminal's cursor.
+        let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
         let _ = write!(text, "\n  | {line}");
     }
     let _ = write!(text, "\n  judge it anew with rest=\"{}\", or: wharf lock --accept {package}", rest.digest);

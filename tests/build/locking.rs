@@ -113,8 +113,8 @@ fn a_script_that_nobody_judged_stops_the_lock_with_the_nodes_to_paste() {
     yard.assert_whole();
 }
 
-#[test]
-fn a_changed_script_locks_with_the_old_judgement_and_never_passes_strict_unseen() {
+/// A yard whose package `fussy` has a postinst that was judged, and its digest.
+fn judged() -> Yard {
     let yard = Yard::with("fussy", vec![fussy(SCRIPT, "1.0")]);
     let (_, said) = yard.run(1, &["lock"]);
     let rest = said.split("rest=\"").nth(1).and_then(|text| text.split('"').next()).unwrap();
@@ -124,14 +124,59 @@ fn a_changed_script_locks_with_the_old_judgement_and_never_passes_strict_unseen(
             "extend distro \"trixie\" {{\n    script \"fussy\" kind=\"postinst\" rest=\"{rest}\" effect=\"ignore\" reason=\"a test\"\n}}\n"
         ),
     );
+    yard
+}
+
+/// Publishes `fussy` in `version` with another word in its postinst.
+fn change(yard: &Yard, word: &str, version: &str, days: i64) {
+    yard.publish(archive(vec![fussy(&SCRIPT.replace("--all", word), version)], DATE + days * DAY));
+}
+
+/// What was said of the changed script, as it stands there.
+fn note(said: &str) -> String {
+    let lines = said.lines().skip_while(|line| !line.starts_with("trixie: "));
+    lines.take_while(|line| line.starts_with([' ', 't'])).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_changed_script_locks_with_the_old_judgement_and_never_passes_strict_unseen() {
+    let yard = judged();
     yard.run(0, &["build", "--strict"]);
-    yard.publish(archive(vec![fussy(&SCRIPT.replace("--all", "--most"), "1.1")], DATE + DAY));
+    change(&yard, "--most", "1.1", 1);
     let (_, said) = yard.run(0, &["lock", "--upgrade"]);
-    insta::assert_snapshot!("changed", said.split_once("trixie: ").unwrap().1);
+    insta::assert_snapshot!("changed", note(&said));
     insta::assert_snapshot!("strict", yard.refused(&["build", "--strict"]));
     yard.run(0, &["build"]);
     yard.run(0, &["lock", "--accept", "fussy"]);
     yard.run(0, &["build", "--strict", "--locked"]);
+    // What a person saw last is what the next change is compared with.
+    change(&yard, "--some", "1.2", 2);
+    let (_, said) = yard.run(0, &["lock", "--upgrade"]);
+    insta::assert_snapshot!("changed_again", note(&said));
+}
+
+#[test]
+fn a_changed_script_is_compared_with_the_package_of_the_old_lock_where_the_cache_has_only_that() {
+    let yard = judged();
+    yard.run(0, &["lock"]);
+    fs::remove_dir_all(yard.cache().join("scripts")).unwrap();
+    change(&yard, "--most", "1.1", 1);
+    let (out, said) = yard.run(0, &["--json", "lock", "--upgrade"]);
+    assert!(note(&said).contains("  | -frobnicate --all\n  | +frobnicate --most\n"), "{said}");
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let script = &document["changed_scripts"][0];
+    assert_eq!((&script["text"], &script["accepted"]), (&"frobnicate --most".into(), &false.into()));
+    assert!(
+        script["diff"].as_str().unwrap().starts_with(&format!("--- judged {}\n", script["judged"].as_str().unwrap()))
+    );
+}
+
+#[test]
+fn a_changed_script_is_shown_whole_where_nobody_has_what_was_judged() {
+    let yard = judged();
+    change(&yard, "--most\u{1b}[2J", "1.1", 1);
+    let (_, said) = yard.run(0, &["build"]);
+    insta::assert_snapshot!("changed_whole", note(&said));
 }
 
 #[test]
