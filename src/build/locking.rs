@@ -11,8 +11,9 @@ use crate::layer::{Fragment, Fragments};
 use crate::lock::{Lock, LockedPackage, Member, Target};
 use crate::name::{ArchName, DistroName, PackageName};
 use crate::progress::Phase;
+use crate::spec::Mistake;
 
-use super::bytecode;
+use super::bytecode::{self, Uncompiled};
 use super::drift::{note_readings, take_up};
 use super::error::BuildError;
 use super::lock::{Solving, Stale, Upgrade, lagging, stale, unread, with_ancestors};
@@ -37,6 +38,10 @@ pub struct Locked {
     pub lock: Lock,
     /// Scripts that are not as they were judged, each once.
     pub changed: Vec<ScriptChange>,
+    /// `script` nodes of images that decide nothing.
+    pub unused: Vec<Mistake>,
+    /// Python sources of packages that are new in the lock, and that do not compile.
+    pub uncompiled: Vec<Uncompiled>,
     /// Why images were solved again.
     pub stale: Vec<Stale>,
 }
@@ -75,9 +80,9 @@ pub fn lock(
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    read_packages(project, &mut lock, access, fragments, host)?;
+    let uncompiled = read_packages(project, &mut lock, access, fragments, host)?;
     note_readings(project, &mut lock);
-    let changed = scripts::judge(project, old, &mut lock, &images, wish, fragments)?;
+    let (changed, unused) = scripts::judge(project, old, &mut lock, &images, wish, fragments)?;
     for distro in images.iter().map(|image| &image.distro).collect::<BTreeSet<_>>() {
         for (source, versions) in lagging(&lock, distro) {
             let versions: Vec<String> = versions.iter().map(|(arch, version)| format!("{version} on {arch}")).collect();
@@ -86,7 +91,7 @@ pub fn lock(
                 .note(&format!("{distro}: `{source}` is not the same for every arch: {}", versions.join(", ")));
         }
     }
-    Ok(Locked { lock, changed, stale: found })
+    Ok(Locked { lock, changed, unused, uncompiled, stale: found })
 }
 
 /// Takes lines away that the project asks for no longer.
@@ -189,7 +194,8 @@ fn read_packages(
     access: Access<'_>,
     fragments: &Fragments,
     host: Option<&Arch>,
-) -> Result<(), Vec<BuildError>> {
+) -> Result<Vec<Uncompiled>, Vec<BuildError>> {
+    let mut uncompiled = Vec::new();
     let mut new: BTreeMap<DistroName, BTreeMap<Digest, LockedPackage>> = BTreeMap::new();
     for ((distro, _), target) in &lock.targets {
         let own = target.own.values().flat_map(BTreeMap::values);
@@ -200,7 +206,8 @@ fn read_packages(
     for (name, packages) in new {
         let Some(distro) = project.distros.get(&name) else { continue };
         let made = gather(access, fragments, lock, distro, packages.values())?;
-        let compiled = bytecode::digests(lock, distro, host, access, fragments, &made)?;
+        let (compiled, left_out) = bytecode::digests(lock, distro, host, access, fragments, &made)?;
+        uncompiled.extend(left_out);
         for ((at, _), target) in &mut lock.targets {
             if *at != name {
                 continue;
@@ -214,7 +221,7 @@ fn read_packages(
             }
         }
     }
-    Ok(())
+    Ok(uncompiled)
 }
 
 /// The digest of each maintainer script.

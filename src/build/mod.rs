@@ -1,6 +1,7 @@
 //! Which images, in which order: the orchestrator of lock and build.
 
 mod bytecode;
+mod decided;
 mod drift;
 mod error;
 mod fetch;
@@ -13,7 +14,7 @@ mod select;
 mod store;
 mod workshop;
 
-pub use bytecode::{BytecodeError, Compilers};
+pub use bytecode::{BytecodeError, Compilers, Uncompiled};
 pub use drift::{Drift, drift};
 pub use error::BuildError;
 pub use fetch::{Input, InputsError, fetch, write_inputs};

@@ -12,7 +12,9 @@ use crate::fetch::Area;
 use crate::layer::{Fragment, Fragments};
 use crate::lock::{Changed, Lock, LockedPackage, Member, ScriptKey};
 use crate::name::DistroName;
+use crate::spec::Mistake;
 
+use super::decided::Decided;
 use super::error::BuildError;
 use super::image;
 use super::locking::Wish;
@@ -53,11 +55,12 @@ pub(super) fn judge(
     images: &[&Image],
     wish: &Wish,
     fragments: &Fragments,
-) -> Result<Vec<ScriptChange>, Vec<BuildError>> {
+) -> Result<(Vec<ScriptChange>, Vec<Mistake>), Vec<BuildError>> {
     let mut unjudged: Vec<Unjudged> = Vec::new();
     let mut changed: BTreeMap<ScriptKey, ChangedScript> = BTreeMap::new();
     let mut rests: BTreeMap<Digest, String> = BTreeMap::new();
     let mut judged = BTreeSet::new();
+    let mut decided = Decided::default();
     for image in images {
         let Some(distro) = project.distros.get(&image.distro) else { continue };
         let member = Member::Image(image.name.clone());
@@ -69,6 +72,7 @@ pub(super) fn judge(
         let Some(arch) = project.arches.get(&image.arch) else { continue };
         let judgement =
             image::judge(image, distro, arch, found.iter().filter_map(|fragment| fragment.package.as_ref()));
+        decided.image(image, &judgement.unused, &found);
         for part in judgement.unjudged {
             if !unjudged.contains(&part) {
                 unjudged.push(part);
@@ -103,7 +107,7 @@ pub(super) fn judge(
         let text = distro.and_then(|distro| looked_at(&key, &was, before, distro, fragments));
         changes.push(ScriptChange { distro: key.distro, script, accepted, was, text });
     }
-    Ok(changes)
+    Ok((changes, decided.mistakes(project)))
 }
 
 /// The text with the digest `was`: kept when it was judged here, or that of the package in the old lock.

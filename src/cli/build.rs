@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             let wish = Wish::default();
             let locked = match lock::bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
                 Ok(locked) => {
-                    lock::tell(&locked, screen);
+                    lock::tell(&project, &locked, screen);
                     locked.lock
                 }
                 Err(errors) => return Err(failure(project, errors)),

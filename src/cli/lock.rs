@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::sources::{Images, Sources, Tools, failure, host_arch, read_lock, write_lock};
 use super::{Exit, Failure, Global, each, load_project};
-use crate::build::{self, ScriptChange, Stale, Upgrade, Wish};
+use crate::build::{self, ScriptChange, Stale, Uncompiled, Upgrade, Wish};
 use crate::deb::script::ChangedScript;
 use crate::digest::Digest;
 use crate::estate::{Image, Project};
 use crate::lock::{Lock, LockDiff, Target};
 use crate::name::{DistroName, PackageName};
-use crate::spec::did_you_mean;
+use crate::spec::{self, Mistake, Mistakes, did_you_mean};
 use crate::ui::Screen;
 
 /// Arguments of `wharf lock`.
@@ -48,6 +48,18 @@ struct Document<'a> {
     drift: &'a [String],
     changes: &'a LockDiff,
     changed_scripts: Vec<Script<'a>>,
+    unused: Vec<Unused<'a>>,
+    uncompiled: &'a [Uncompiled],
+}
+
+/// A `script` node that decides nothing.
+#[derive(Debug, Serialize)]
+struct Unused<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    help: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,16 +125,32 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
                 diff: change.diff(),
             })
             .collect();
-        let document =
-            Document { version: 1, written, stale: &locked.stale, drift: &drift, changes: &changes, changed_scripts };
+        let unused = locked.unused.iter().filter_map(|mistake| unused(&project.sources, mistake)).collect();
+        let document = Document {
+            version: 1,
+            written,
+            stale: &locked.stale,
+            drift: &drift,
+            changes: &changes,
+            changed_scripts,
+            unused,
+            uncompiled: &locked.uncompiled,
+        };
         screen.document(&document);
     }
-    tell(&locked, screen);
+    tell(&project, &locked, screen);
     for line in &drift {
         screen.say(&format!("taken up: {line}"));
     }
     screen.say(&summary(&locked.lock, written, &changes));
     Ok(Exit::Done)
+}
+
+fn unused<'a>(sources: &'a spec::Sources, mistake: &'a Mistake) -> Option<Unused<'a>> {
+    let span = mistake.span?;
+    let (line, column) = sources.line_column(span);
+    let (message, help) = (mistake.message.as_str(), mistake.help.as_deref());
+    Some(Unused { file: sources.name(span.source), line, column, message, help })
 }
 
 /// Refuses to upgrade what the lock does not have: nothing would move, and nobody would know.
@@ -177,6 +205,8 @@ fn check(
             drift: &drift,
             changes: &changes,
             changed_scripts: Vec::new(),
+            unused: Vec::new(),
+            uncompiled: &[],
         };
         screen.document(&document);
     }
@@ -194,8 +224,23 @@ fn check(
     Ok(Exit::Pending)
 }
 
-/// Says what a person should know of a new lock: scripts that changed, as a diff.
-pub(super) fn tell(locked: &build::Locked, screen: &Screen) {
+/// Says what a person should know of a new lock: nodes that decide nothing, python that does not compile, scripts that
+/// changed, as a diff.
+pub(super) fn tell(project: &Project, locked: &build::Locked, screen: &Screen) {
+    if !locked.unused.is_empty() {
+        for warning in Mistakes::new(project.sources.clone(), locked.unused.clone()).warnings() {
+            screen.report(&warning);
+        }
+    }
+    for Uncompiled { distro, package, files } in &locked.uncompiled {
+        let shown = files.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+        let (files, get) = match files.len() {
+            1 => ("1 python file".to_owned(), "does not compile and gets"),
+            count => (format!("{count} python files"), "do not compile and get"),
+        };
+        screen.say(&format!("{distro}: {files} of `{package}` {get} no bytecode: {shown}{more}"));
+    }
     for change in locked.changed.iter().filter(|change| !change.accepted) {
         screen.say(&changed(change));
     }

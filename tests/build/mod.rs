@@ -3,6 +3,7 @@
 mod bad;
 mod crash;
 mod locking;
+mod notes;
 mod same;
 mod tree;
 
