@@ -272,3 +272,20 @@ fn another_codec_is_refused_until_it_is_locked() {
     assert_eq!(changed_lines(&old, &yard.lock_text()), ["compression libdeflate-1.26-6-1m"]);
     yard.run(0, &["build", "--locked"]);
 }
+
+#[test]
+fn what_is_downloaded_is_told_from_what_the_cache_had() {
+    let yard = Yard::good();
+    let said = |arguments: &[&str]| {
+        let (_, said) = yard.run(0, arguments);
+        let line = said.lines().find(|line| line.starts_with("downloaded: ")).map(str::to_owned);
+        line.map(|line| line.split(" (").map(|part| part.rsplit(')').next().unwrap()).collect::<String>())
+    };
+    assert_eq!(said(&["lock"]).unwrap(), "downloaded: 7");
+    assert_eq!(said(&["fetch"]).unwrap(), "downloaded: nothing, 7 from the cache");
+    let lock = yard.lock_text();
+    let line = lock.lines().find(|line| line.starts_with("package extra ")).unwrap();
+    let sha256 = line.split(" sha256:").nth(1).unwrap().split(' ').next().unwrap();
+    fs::remove_file(yard.cache().join("debs").join(sha256)).unwrap();
+    assert_eq!(said(&["fetch"]).unwrap(), "downloaded: 1, 6 from the cache");
+}
