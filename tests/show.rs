@@ -58,6 +58,7 @@ fn all_of_an_image_is_shown_resolved() {
       /etc/profile: tree `common-web` of web, over tree `common` of base
       env LANG: C.UTF-8, over C of base
       command: nginx -g daemon off;, over bash of base
+      what they win over in packages is not known: the image is not locked
 
     Packages in wharf.lock
       none: the image is not locked; `wharf lock` locks it
@@ -300,6 +301,7 @@ fn the_document_is_the_images_configuration() {
         }
       ],
       "own_versions": false,
+      "packages_known": false,
       "refs": [
         "web:debian-trixie-x86_64",
         "web:debian-trixie",

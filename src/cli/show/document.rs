@@ -41,6 +41,8 @@ pub(super) struct ImageDocument<'a> {
     version_from: Option<&'a str>,
     own_versions: bool,
     overrides: Vec<Override>,
+    /// Whether `overrides` has those over packages.
+    packages_known: bool,
     locked: Option<Vec<Value>>,
 }
 
@@ -93,7 +95,8 @@ pub(super) fn image<'a>(view: &View<'a>) -> Result<ImageDocument<'a>, OciError> 
         tests: image.tests.iter().map(test).collect(),
         version_from: image.version_from.as_ref().map(|name| name.as_str()),
         own_versions: image.own_versions,
-        overrides: overrides(project, image),
+        overrides: overrides(project, image, view.packages.as_deref()),
+        packages_known: view.packages.is_some(),
         locked: view.locked.as_ref().map(|packages| packages.iter().map(locked).collect()),
     })
 }
