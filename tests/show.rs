@@ -88,6 +88,7 @@ fn all_of_an_image_is_shown_resolved() {
 
     Overrides
       /etc/motd: file of base, over tree `common` of base
+      what they win over in packages is not known: the image is not locked
 
     Packages in wharf.lock
       none: the image is not locked; `wharf lock` locks it
