@@ -107,6 +107,7 @@ fn the_document_is_the_images_configuration() {
       "accounts": [
         {
           "gid": 42001,
+          "gecos": null,
           "group_only": false,
           "groups": [],
           "home": "/var/lib/web",

@@ -181,7 +181,7 @@ fn account(account: &Account) -> Value {
     let path = |path: &Option<crate::path::ImagePath>| path.as_ref().map(ToString::to_string);
     json!({
         "name": account.name, "uid": account.uid, "gid": account.gid, "groups": account.groups,
-        "home": path(&account.home), "shell": path(&account.shell), "group_only": account.group_only,
+        "home": path(&account.home), "shell": path(&account.shell), "gecos": account.gecos, "group_only": account.group_only,
     })
 }
 

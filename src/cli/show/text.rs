@@ -167,6 +167,9 @@ fn accounts(page: &mut Page, image: &Image) {
         for (word, path) in paths.iter().filter_map(|(word, path)| Some((word, path.as_ref()?))) {
             let _ = write!(text, " {word}={path}");
         }
+        if let Some(gecos) = &account.gecos {
+            let _ = write!(text, " gecos={}", quoted(gecos));
+        }
         if !account.groups.is_empty() {
             let groups: Vec<&str> = account.groups.iter().map(|group| group.as_str()).collect();
             let _ = write!(text, " groups={}", groups.join(","));
