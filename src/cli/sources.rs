@@ -12,7 +12,7 @@ use crate::build::{self, BuildError, Compilers, Request, Stale, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
-use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError};
+use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError, Logins};
 use crate::layer::Fragments;
 use crate::lock::Lock;
 use crate::name::ArchName;
@@ -79,11 +79,14 @@ impl Sources {
             let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         }
         let host = if self.no_apt_sources { AptSources::default() } else { AptSources::read(Path::new("/etc/apt")) };
+        let mut logins = own_logins()?;
+        logins.extend(host.logins.clone());
         Ok(Tools {
             cache: Arc::new(Cache::open(&place::cache(self.cache.as_deref())?)?),
             http: Http::new(HttpSettings {
                 offline: self.offline,
                 environment_proxies: true,
+                logins,
                 ..HttpSettings::default()
             }),
             settings: Settings { mirrors: self.mirrors()?, host, now: jiff::Timestamp::now().as_second(), threads: 8 },
@@ -128,6 +131,17 @@ impl Sources {
             mirrors.insert(archive.to_owned(), told(url)?);
         }
         Ok(mirrors)
+    }
+}
+
+/// The user's own names and passwords; apt's are mostly for root's eyes.
+fn own_logins() -> Result<Logins, Failure> {
+    let Ok(base) = etcetera::choose_base_strategy() else { return Ok(Logins::default()) };
+    let file = base.config_dir().join("wharf/auth.conf");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Logins::parse(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Logins::default()),
+        Err(error) => Err(Failure::plain(format!("`{}` cannot be read: {error}", file.display()))),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::digest::{Digest, HashWriter};
 use super::cache::{Area, Cache};
 use super::error::FetchError;
 use super::location::Location;
+use super::login::Logins;
 
 /// How files are fetched.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct HttpSettings {
     pub offline: bool,
     /// Take proxies from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
     pub environment_proxies: bool,
+    /// Names and passwords for servers.
+    pub logins: Logins,
     /// How often a request may fail in a row before it is given up.
     pub attempts: u32,
     /// The pause after the first failure; it doubles with each.
@@ -33,6 +36,7 @@ impl Default for HttpSettings {
         Self {
             offline: false,
             environment_proxies: true,
+            logins: Logins::default(),
             attempts: 4,
             pause: Duration::from_millis(500),
             silence: Duration::from_secs(30),
@@ -330,6 +334,10 @@ impl Http {
             return Err(Ended::Final(FetchError::Offline { what: shown.to_string() }));
         }
         let mut request = self.agent.get(url);
+        if let Some(value) = self.settings.logins.authorization(url) {
+            // A redirect to wherever takes it nowhere: the client drops it.
+            request = request.header("Authorization", value);
+        }
         // Without a known length there is nothing to verify the pieces by.
         if part.size > 0 && bound.exact.is_some() {
             request = request.header("Range", format!("bytes={}-", part.size));

@@ -4,6 +4,7 @@ mod cache;
 mod error;
 mod http;
 mod location;
+mod login;
 mod prune;
 mod threads;
 
@@ -11,5 +12,6 @@ pub use cache::{Area, Cache, CacheError};
 pub use error::FetchError;
 pub use http::{Fetched, Http, HttpSettings, Wanted};
 pub use location::{Location, LocationError};
+pub use login::Logins;
 pub use prune::CachePruned;
 pub use threads::on_threads;

@@ -97,6 +97,7 @@ fn http(offline: bool) -> Http {
         attempts: 2,
         pause: Duration::from_millis(1),
         silence: Duration::from_secs(5),
+        ..HttpSettings::default()
     })
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use super::{Yard, archive, packages};
 use crate::support::archive::DATE;
 use crate::support::deb::Deb;
+use crate::support::server::Fault;
 
 const DAY: i64 = 86_400;
 
@@ -288,4 +289,24 @@ fn what_is_downloaded_is_told_from_what_the_cache_had() {
     let sha256 = line.split(" sha256:").nth(1).unwrap().split(' ').next().unwrap();
     fs::remove_file(yard.cache().join("debs").join(sha256)).unwrap();
     assert_eq!(said(&["fetch"]).unwrap(), "downloaded: 1, 6 from the cache");
+}
+
+#[test]
+fn a_password_goes_with_each_request_to_its_server_and_into_no_output() {
+    let yard = Yard::good();
+    let config = yard.folder.path().join(".config/wharf");
+    fs::create_dir_all(&config).unwrap();
+    let auth = format!("machine {}\nlogin Aladdin\npassword opensesame\n", yard.server.url());
+    fs::write(config.join("auth.conf"), auth).unwrap();
+    let (out, said) = yard.run(0, &["lock"]);
+    assert!(!format!("{out}{said}{}", yard.lock_text()).contains("opensesame"));
+    let requests = yard.server.requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.ends_with(" Basic QWxhZGRpbjpvcGVuc2VzYW1l")), "{requests:?}");
+    // A refusal says no password, and where one would be read.
+    fs::remove_dir_all(yard.cache()).unwrap();
+    yard.server.fault("/dists/trixie/InRelease", Fault::Status(401));
+    let said = yard.refused(&["lock", "--upgrade"]);
+    assert!(said.contains("was refused with HTTP status 401") && said.contains("wharf/auth.conf"), "{said}");
+    assert!(!said.contains("opensesame") && !said.contains("Aladdin"), "{said}");
 }
