@@ -304,3 +304,22 @@ fn a_full_disk_is_said_so_and_leaves_nothing() {
     let line = text.lines().find(|line| line.contains("cannot be written")).unwrap();
     insta::assert_snapshot!(line, @"g++.deb cannot be written to the cache at TMP/cache/debs: File too large (os error 27)");
 }
+
+#[test]
+fn a_proxy_that_is_named_is_asked() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Some(format!("http://{}", listener.local_addr().unwrap()));
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        line
+    });
+    let proxies = wharf::fetch::Proxies { http: proxy, https: None };
+    let http = Http::new(HttpSettings { proxies, attempts: 1, ..settings() });
+    let place = Location::parse("http://deb.example.invalid/debian/InRelease").unwrap();
+    assert!(http.read(&place, 1000).is_err());
+    assert!(asked.join().unwrap().contains("deb.example.invalid"));
+}

@@ -86,6 +86,7 @@ impl Sources {
             http: Http::new(HttpSettings {
                 offline: self.offline,
                 environment_proxies: true,
+                proxies: host.proxies.clone(),
                 logins,
                 ..HttpSettings::default()
             }),

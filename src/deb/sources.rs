@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fetch::{Location, Logins};
+use crate::fetch::{Location, Logins, Proxies};
 
 use super::control::Control;
+use super::proxy;
 
 /// One enabled source of binary packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct AptSource {
 pub struct AptSources {
     /// Each address once, in the order of the files.
     pub places: Vec<(Location, BTreeSet<String>)>,
+    /// Of `Acquire::http::Proxy` and `Acquire::https::Proxy`.
+    pub proxies: Proxies,
     /// Names and passwords for servers (apt_auth.conf(5)).
     pub logins: Logins,
     /// Files and lines that could not be read, for people.
@@ -31,9 +34,11 @@ pub struct AptSources {
 
 impl AptSources {
     /// Reads `sources.list`, `sources.list.d/*.{list,sources}`, `auth.conf` and `auth.conf.d/*.conf` below `etc`, as
-    /// `/etc/apt`. Nothing there is no problem.
+    /// `/etc/apt`, and proxies in `apt.conf` and `apt.conf.d`. Nothing there is no problem.
     pub fn read(etc: &Path) -> Self {
         let mut all = Self::default();
+        let settings: Vec<String> = proxy::files(etc).iter().filter_map(|path| all.text(path)).collect();
+        all.proxies = proxy::proxies(settings.iter().map(String::as_str));
         for path in parts(etc, "auth.conf", &["conf"]) {
             if let Some(text) = all.text(&path) {
                 all.logins.extend(Logins::parse(&text));
@@ -182,18 +187,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_those_of_auth_conf_and_its_parts_and_no_other_file() {
+    fn proxies_and_passwords_are_those_of_apts_files_and_their_parts_and_of_no_other() {
         let etc = tempfile::tempdir().unwrap();
         fs::create_dir(etc.path().join("auth.conf.d")).unwrap();
         for (name, text) in [
             ("auth.conf", "machine a.example login first password x"),
             ("auth.conf.d/b.conf", "machine b.example login second password y"),
+            ("apt.conf", "Acquire::http::Proxy \"http://me:secret@proxy.example:3128\";"),
             ("auth.conf.d/c.conf.dpkg-old", "machine c.example login third password z"),
         ] {
             fs::write(etc.path().join(name), text).unwrap();
         }
         let sources = AptSources::read(etc.path());
         assert_eq!(format!("{:?}", sources.logins), r#"["a.example", "b.example"]"#);
+        assert_eq!(sources.proxies.https.as_deref(), Some("http://me:secret@proxy.example:3128"));
+        assert!(!format!("{sources:?}").contains("secret"));
         assert_eq!(sources.problems, Vec::<String>::new());
     }
 

@@ -1,5 +1,6 @@
 //! Files by HTTP or from a folder: bounded, retried, resumed, and verified while they come in.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct HttpSettings {
     pub offline: bool,
     /// Take proxies from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
     pub environment_proxies: bool,
+    /// Where the environment names no proxy.
+    pub proxies: Proxies,
     /// Names and passwords for servers.
     pub logins: Logins,
     /// How often a request may fail in a row before it is given up.
@@ -36,11 +39,28 @@ impl Default for HttpSettings {
         Self {
             offline: false,
             environment_proxies: true,
+            proxies: Proxies::default(),
             logins: Logins::default(),
             attempts: 4,
             pause: Duration::from_millis(500),
             silence: Duration::from_secs(30),
         }
+    }
+}
+
+/// Proxies by the protocol of what is fetched: `http://proxy.example:3128`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `http://`.
+    pub http: Option<String>,
+    /// For `https://`.
+    pub https: Option<String>,
+}
+
+/// An address may hold a password.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies").field("http", &self.http.is_some()).field("https", &self.https.is_some()).finish()
     }
 }
 
@@ -75,7 +95,10 @@ pub struct Fetched {
 /// A client, shared by threads.
 #[derive(Debug)]
 pub struct Http {
-    agent: ureq::Agent,
+    /// For `http://`.
+    plain: ureq::Agent,
+    /// For `https://`.
+    secure: ureq::Agent,
     settings: HttpSettings,
 }
 
@@ -157,20 +180,9 @@ struct Bound {
 impl Http {
     /// A client that trusts the certificates that the system trusts.
     pub fn new(settings: HttpSettings) -> Self {
-        let proxy = if settings.environment_proxies { ureq::Proxy::try_from_env() } else { None };
-        let config = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .proxy(proxy)
-            .http_status_as_error(false)
-            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
-            .max_idle_connections_per_host(16)
-            .timeout_connect(Some(settings.silence))
-            .timeout_recv_response(Some(settings.silence))
-            .timeout_per_read(Some(settings.silence))
-            .build();
-        Self { agent: config.new_agent(), settings }
+        let (plain, secure) = (settings.proxies.http.as_deref(), settings.proxies.https.as_deref());
+        Self { plain: agent(&settings, plain), secure: agent(&settings, secure), settings }
     }
-
     /// Whether only the cache and folders may be used.
     pub fn offline(&self) -> bool {
         self.settings.offline
@@ -333,7 +345,8 @@ impl Http {
         if self.settings.offline {
             return Err(Ended::Final(FetchError::Offline { what: shown.to_string() }));
         }
-        let mut request = self.agent.get(url);
+        let is_secure = url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        let mut request = if is_secure { self.secure.get(url) } else { self.plain.get(url) };
         if let Some(value) = self.settings.logins.authorization(url) {
             // A redirect to wherever takes it nowhere: the client drops it.
             request = request.header("Authorization", value);
@@ -392,6 +405,22 @@ impl Http {
             _ => Ok(()),
         }
     }
+}
+
+fn agent(settings: &HttpSettings, proxy: Option<&str>) -> ureq::Agent {
+    let environment = if settings.environment_proxies { ureq::Proxy::try_from_env() } else { None };
+    let proxy = environment.or_else(|| ureq::Proxy::new(proxy?).ok());
+    ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .proxy(proxy)
+        .http_status_as_error(false)
+        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
+        .max_idle_connections_per_host(16)
+        .timeout_connect(Some(settings.silence))
+        .timeout_recv_response(Some(settings.silence))
+        .timeout_per_read(Some(settings.silence))
+        .build()
+        .new_agent()
 }
 
 fn cut(size: u64, bound: Bound, reason: &str) -> String {

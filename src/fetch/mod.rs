@@ -10,7 +10,7 @@ mod threads;
 
 pub use cache::{Area, Cache, CacheError};
 pub use error::FetchError;
-pub use http::{Fetched, Http, HttpSettings, Wanted};
+pub use http::{Fetched, Http, HttpSettings, Proxies, Wanted};
 pub use location::{Location, LocationError};
 pub use login::Logins;
 pub use prune::CachePruned;
