@@ -106,8 +106,8 @@ fn the_document_is_the_images_configuration() {
     {
       "accounts": [
         {
-          "gid": 42001,
           "gecos": null,
+          "gid": 42001,
           "group_only": false,
           "groups": [],
           "home": "/var/lib/web",

@@ -283,6 +283,6 @@ fn summary(lock: &Lock, written: bool, changes: &LockDiff) -> String {
         .collect();
     let moved: usize = changes.targets.iter().map(|target| target.packages.len()).sum();
     let plural = if packages.len() == 1 { "" } else { "s" };
-    let moved = if moved == 0 { "none moved".to_owned() } else { format!("{moved} moved") };
+    let moved = if moved == 0 { "none moved".to_owned() } else { format!("{moved} new or moved") };
     format!("wrote wharf.lock: {} package{plural}, {moved}", packages.len())
 }
