@@ -35,7 +35,7 @@ fn a_deb_that_cannot_be_written_is_named_and_leaves_nothing() {
     let mut limited = shell(&yard, "trap '' XFSZ; ulimit -f 100; exec \"$@\"", &[], &["build"]);
     let (_, said) = ended(1, &limited.output().unwrap());
     yard.assert_whole();
-    insta::assert_snapshot!(yard.plain(&said), @"wharf::fetch::write x big_1.0_amd64.deb cannot be written to the cache at [cache]/debs: File too large (os error 27) `-> File too large (os error 27) help: free space on its file system (`wharf prune --cache`), or name another with `--cache DIR` or `WHARF_CACHE`");
+    insta::assert_snapshot!(yard.plain(&said), @"wharf::fetch::write x big_1.0_amd64.deb cannot be written to the cache at [cache]/debs: File too large (os error 27) help: free space on its file system (`wharf prune --cache`), or name another with `--cache DIR` or `WHARF_CACHE`");
     assert!(!walk(&yard.cache().join("debs")).iter().any(|file| file.metadata().unwrap().len() > 100 * 512));
     yard.run(0, &["build"]);
     yard.assert_whole();

@@ -4,6 +4,7 @@ mod bad;
 mod crash;
 mod disk;
 mod locking;
+mod notes;
 mod same;
 mod tree;
 
