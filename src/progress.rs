@@ -23,6 +23,8 @@ pub trait Progress: Send + Sync {
     fn expect(&self, phase: Phase, total: u64);
     /// `units` of `phase` are done; `what` is the thing that was worked on, for people.
     fn advance(&self, phase: Phase, units: u64, what: &str);
+    /// One thing of `phase` is whole, all its units advanced; `cached` of them cost nothing, the cache had it.
+    fn whole(&self, phase: Phase, cached: Option<u64>);
     /// All of `phase` is done.
     fn finish(&self, phase: Phase);
     /// A line that a person should see, once: an older mirror passed over, an arch that lags.
@@ -36,6 +38,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn expect(&self, _: Phase, _: u64) {}
     fn advance(&self, _: Phase, _: u64, _: &str) {}
+    fn whole(&self, _: Phase, _: Option<u64>) {}
     fn finish(&self, _: Phase) {}
     fn note(&self, _: &str) {}
 }

@@ -11,6 +11,7 @@ use wharf::oci::Store;
 
 use crate::oracle::{has, is_root, podman, stdout, wharf_ends};
 use crate::sample::{self, CAPABILITY, named};
+use crate::support::podman::takes_images;
 
 /// A folder with a store that holds `hello`.
 fn folder() -> tempfile::TempDir {
@@ -240,7 +241,7 @@ fn skopeo_reads_every_kind_of_target() {
 
 #[test]
 fn podman_loads_both_archives_under_their_name() {
-    if !has("podman") {
+    if !takes_images() {
         return;
     }
     let folder = folder();

@@ -1,6 +1,6 @@
 //! Fetching from a server that misbehaves, and into a cache that does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,6 @@ use wharf::digest::Digest;
 use wharf::fetch::{Area, Cache, FetchError, Http, HttpSettings, Location, Wanted};
 
 use super::support::server::{Fault, Server};
-use super::support::skip;
 
 const PATH: &str = "/pool/g%2B%2B.deb";
 
@@ -255,52 +254,4 @@ fn small_files_are_bounded_too() {
     assert!(matches!(scene.http.read(&scene.place(), 799_999), Err(FetchError::Size { .. })));
     scene.server.fault(PATH, Fault::Cut(10));
     assert_eq!(scene.http.read(&scene.place(), 800_000).unwrap(), scene.bytes);
-}
-
-/// Run by [`a_full_disk_is_said_so_and_leaves_nothing`], with a limit on the size of files.
-#[test]
-#[ignore = "a part of another test"]
-fn full_disk_inner() {
-    if std::env::var_os("WHARF_TEST_FULL").is_none() {
-        return;
-    }
-    let scene =
-        Scene { http: Http::new(settings()), ..scene_in(Path::new(&std::env::var("WHARF_TEST_FULL").unwrap())) };
-    let error = scene.fetch_from(&[Location::Folder(scene.folder.path().join("pool/g++.deb"))]).unwrap_err();
-    assert!(matches!(error, FetchError::Write { .. }), "{error}");
-    scene.nothing_is_left();
-    eprintln!("{}", error.to_string().replace(&scene.folder.path().display().to_string(), "TMP"));
-}
-
-/// A scene whose file another process has written.
-fn scene_in(source: &Path) -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("pool")).unwrap();
-    std::os::unix::fs::symlink(source, folder.path().join("pool/g++.deb")).unwrap();
-    Scene {
-        bytes: std::fs::read(source).unwrap(),
-        cache: Cache::open(&folder.path().join("cache")).unwrap(),
-        server: Server::new(folder.path()),
-        http: Http::new(settings()),
-        folder,
-        advanced: AtomicU64::new(0),
-    }
-}
-
-#[test]
-fn a_full_disk_is_said_so_and_leaves_nothing() {
-    let scene = Scene::new();
-    let me = std::env::current_exe().unwrap();
-    // A write past the limit fails with EFBIG once the signal is ignored: the same path as ENOSPC.
-    let output = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh"])
-        .arg(me)
-        .args(["--ignored", "--exact", "--nocapture", "fetch::full_disk_inner"])
-        .env("WHARF_TEST_FULL", scene.folder.path().join("pool/g++.deb"))
-        .output();
-    let Ok(output) = output else { return skip("no sh") };
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    let line = text.lines().find(|line| line.contains("cannot be written")).unwrap();
-    insta::assert_snapshot!(line, @"g++.deb cannot be written to the cache at TMP/cache/debs: File too large (os error 27)");
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::skip;
+
 /// Whether a tool is there. Says so where it is not, and fails where CI says that it must be.
 pub fn has(tool: &str) -> bool {
     let found =
@@ -20,11 +22,6 @@ pub fn is_root() -> bool {
         skip("it needs root");
     }
     root
-}
-
-fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "this must be tested where CI is set: {why}");
-    eprintln!("skipped: {why}");
 }
 
 /// Runs a tool; what it printed.

@@ -58,6 +58,7 @@ fn all_of_an_image_is_shown_resolved() {
       /etc/profile: tree `common-web` of web, over tree `common` of base
       env LANG: C.UTF-8, over C of base
       command: nginx -g daemon off;, over bash of base
+      what they win over in packages is not known: the image is not locked
 
     Packages in wharf.lock
       none: the image is not locked; `wharf lock` locks it
@@ -87,6 +88,7 @@ fn all_of_an_image_is_shown_resolved() {
 
     Overrides
       /etc/motd: file of base, over tree `common` of base
+      what they win over in packages is not known: the image is not locked
 
     Packages in wharf.lock
       none: the image is not locked; `wharf lock` locks it
@@ -104,6 +106,7 @@ fn the_document_is_the_images_configuration() {
     {
       "accounts": [
         {
+          "gecos": null,
           "gid": 42001,
           "group_only": false,
           "groups": [],
@@ -300,6 +303,7 @@ fn the_document_is_the_images_configuration() {
         }
       ],
       "own_versions": false,
+      "packages_known": false,
       "refs": [
         "web:debian-trixie-x86_64",
         "web:debian-trixie",

@@ -11,6 +11,7 @@ use wharf::oci::{Fault, Manifest, Store, media};
 
 use crate::oracle::{has, podman, stdout};
 use crate::sample::{self, named};
+use crate::support::podman::takes_images;
 
 fn architecture(inspected: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(inspected).unwrap();
@@ -38,7 +39,7 @@ fn skopeo_reads_every_ref_of_a_store_with_many_images() {
 
 #[test]
 fn podman_pulls_from_the_store_and_keeps_the_health_check() {
-    if !has("podman") {
+    if !takes_images() {
         return;
     }
     for compression in [Compression::Zstd, Compression::Gzip] {

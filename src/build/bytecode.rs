@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::deb::archive::Access;
 use crate::deb::script;
 use crate::digest::Digest;
-use crate::effect::bytecode::{Job, plan};
+use crate::effect::bytecode::{Job, Source, plan};
 use crate::estate::{Arch, Bytecode, Distro, Image};
 use crate::layer::bytecode::{Compiler, unpack};
 use crate::layer::{self, Changes, Directories, Fragment, Fragments, Level};
@@ -149,6 +149,20 @@ fn compile(
     Ok(Some(fragments.pack(Some(&key), job.nodes(&compiled.outputs).iter(), Directories::Listed)?))
 }
 
+/// Python sources that do not compile, and so get no bytecode: left-overs of other pythons, templates.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Uncompiled {
+    /// Of this distro.
+    pub distro: DistroName,
+    /// Whose sources.
+    pub package: PackageName,
+    /// Where they are, sorted.
+    pub files: Vec<ImagePath>,
+}
+
+/// What [`digests`] gives: the digest of the bytecode by .deb, and what has none.
+pub(super) type Digests = (BTreeMap<Digest, Digest>, Vec<Uncompiled>);
+
 /// The digest of the bytecode of each of `made`, by .deb.
 pub(super) fn digests(
     lock: &Lock,
@@ -157,28 +171,48 @@ pub(super) fn digests(
     access: Access<'_>,
     fragments: &Fragments,
     made: &BTreeMap<Digest, Arc<Fragment>>,
-) -> Result<BTreeMap<Digest, Digest>, Vec<BuildError>> {
-    let Some(bytecode) = &distro.bytecode else { return Ok(BTreeMap::new()) };
+) -> Result<Digests, Vec<BuildError>> {
+    let Some(bytecode) = &distro.bytecode else { return Ok(Digests::default()) };
     let python = |fragment: &Fragment| fragment.entries.iter().any(|entry| entry.path.file_name().ends_with(".py"));
     let sources: Vec<(&Digest, &Arc<Fragment>)> = made.iter().filter(|(_, fragment)| python(fragment)).collect();
     if sources.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Digests::default());
     }
     let opened =
         Compilers::default().get(lock, distro, bytecode, host, access, fragments).map_err(|error| vec![error])?;
     let results = all(&opened, access, fragments, distro, bytecode, &sources);
     let mut digests = BTreeMap::new();
+    let mut uncompiled = Vec::new();
     let mut wrong = Vec::new();
     for (sha256, result) in results {
-        match result {
-            Ok(Some(compiled)) => {
-                digests.insert(sha256, compiled.diff_id);
+        let found = result.and_then(|compiled| {
+            let left = made.get(&sha256).map(|fragment| left_out(fragment, compiled.as_deref(), distro, bytecode));
+            Ok((compiled, left.transpose()?.flatten()))
+        });
+        match found {
+            Ok((compiled, left)) => {
+                digests.extend(compiled.map(|compiled| (sha256, compiled.diff_id)));
+                uncompiled.extend(left);
             }
-            Ok(None) => {}
             Err(error) => wrong.push(error),
         }
     }
-    if wrong.is_empty() { Ok(digests) } else { Err(wrong) }
+    uncompiled.sort_by(|a: &Uncompiled, b| a.package.cmp(&b.package));
+    if wrong.is_empty() { Ok((digests, uncompiled)) } else { Err(wrong) }
+}
+
+/// The sources of a package that `compiled` has no bytecode of. The cache keeps bytecode, not why there is none.
+fn left_out(
+    fragment: &Fragment,
+    compiled: Option<&Fragment>,
+    distro: &Distro,
+    bytecode: &Bytecode,
+) -> Result<Option<Uncompiled>, BuildError> {
+    let Some(job) = job(fragment, distro, bytecode)? else { return Ok(None) };
+    let is_missing = |source: &&Source| compiled.is_none_or(|compiled| compiled.get(&source.output).is_none());
+    let files: Vec<ImagePath> = job.sources.iter().filter(is_missing).map(|source| source.path.clone()).collect();
+    let package = job.package.filter(|_| !files.is_empty());
+    Ok(package.map(|package| Uncompiled { distro: distro.name.clone(), package, files }))
 }
 
 type Results = Vec<(Digest, Result<Option<Arc<Fragment>>, BuildError>)>;
@@ -259,6 +293,13 @@ pub(super) fn fragments(
             }
             None => {
                 let compiled = opened.compiler.compile(job)?;
+                for (path, why) in &compiled.skipped {
+                    let key = super::key(image);
+                    workshop.access.progress.note(&format!(
+                        "{} for {} on {}: {path} does not compile and gets no bytecode: {why}",
+                        key.image, key.distro, key.arch
+                    ));
+                }
                 for (path, node) in job.nodes(&compiled.outputs) {
                     if tree.get(&path).is_none_or(|known| !known.is_dir()) {
                         tree.insert(&path, node).map_err(|error| BuildError::Tree { key: super::key(image), error })?;

@@ -4,6 +4,7 @@ use crate::deb::archive::ArchiveError;
 use crate::deb::script::UnjudgedScripts;
 use crate::effect::EffectError;
 use crate::estate::ImageKey;
+use crate::fetch::CacheError;
 use crate::layer::bytecode::ToolError;
 use crate::layer::{Conflicts, FragmentError, LayerError, NodesError};
 use crate::lock::LockError;
@@ -72,6 +73,10 @@ pub enum BuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] ArchiveError),
+    /// The cache.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cache(#[from] CacheError),
     /// A fragment could not be made.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::digest::Digest;
-use crate::estate::{Archive, ArchiveSource, Distro, Image, Level, Pin, Relation};
+use crate::estate::{Archive, ArchiveSource, Bytecode, Distro, Image, Level, Pin, Relation};
 
 /// The digest over wanted packages, bounds, pins and archives of an image on its distro. Places in
 /// the specs, summaries, files and whatever else moves no package do not count.
@@ -29,6 +29,18 @@ pub fn tool_digest(packages: &[crate::name::PackageName], distro: &Distro) -> Di
     pins(&mut text, &distro.pins);
     for package in packages {
         let _ = writeln!(text, "package {package}");
+    }
+    Digest::of(text.as_bytes())
+}
+
+/// The digest over what the packages of a distro are read by: its filters, and how python is compiled.
+pub fn reading(distro: &Distro) -> Digest {
+    let mut text = String::new();
+    for rule in &distro.filters.rules {
+        let _ = writeln!(text, "filter {rule:?}");
+    }
+    if let Some(Bytecode { interpreter, packages: _, tag, dirs, span: _ }) = &distro.bytecode {
+        let _ = writeln!(text, "bytecode {interpreter:?} tag={tag:?} dirs={dirs:?}");
     }
     Digest::of(text.as_bytes())
 }

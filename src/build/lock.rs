@@ -378,6 +378,12 @@ pub(super) fn lagging(lock: &Lock, distro: &DistroName) -> BTreeMap<PackageName,
     sources
 }
 
+/// Makes a line one whose .deb is still to be read.
+pub(super) fn forget(package: &mut LockedPackage) {
+    package.fragment = Digest::of(b"");
+    package.bytecode = None;
+}
+
 /// A digest of nothing: what a line carries until its .deb was read.
 pub(super) fn unread(package: &LockedPackage) -> bool {
     package.fragment == Digest::of(b"")

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::deb::archive::{Access, Opened, open};
-use crate::deb::script::{ChangedScript, Unjudged, UnjudgedScripts};
 use crate::deb::{PackageRecord, SuiteFacts, Universe};
 use crate::digest::Digest;
 use crate::estate::{Arch, Distro, Image, Project, ScriptKind};
 use crate::layer::{Fragment, Fragments};
-use crate::lock::{Changed, Lock, LockedPackage, Member, ScriptKey, Target};
+use crate::lock::{Lock, LockedPackage, Member, Target};
 use crate::name::{ArchName, DistroName, PackageName};
 use crate::progress::Phase;
+use crate::spec::Mistake;
 
+use super::bytecode::{self, Uncompiled};
+use super::drift::{note_readings, take_up};
 use super::error::BuildError;
 use super::lock::{Solving, Stale, Upgrade, lagging, stale, unread, with_ancestors};
+use super::scripts::{self, ScriptChange};
 use super::workshop::gather;
-use super::{bytecode, image};
 
 /// What `wharf lock` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +37,11 @@ pub struct Locked {
     /// The lock.
     pub lock: Lock,
     /// Scripts that are not as they were judged, each once.
-    pub changed: Vec<(DistroName, ChangedScript)>,
+    pub changed: Vec<ScriptChange>,
+    /// `script` nodes of images that decide nothing.
+    pub unused: Vec<Mistake>,
+    /// Python sources of packages that are new in the lock, and that do not compile.
+    pub uncompiled: Vec<Uncompiled>,
     /// Why images were solved again.
     pub stale: Vec<Stale>,
 }
@@ -52,8 +58,7 @@ pub fn lock(
 ) -> Result<Locked, Vec<BuildError>> {
     let images = with_ancestors(project, images);
     let mut lock = old.cloned().unwrap_or_else(|| Lock::new(project.compression));
-    lock.compression = project.compression;
-    lock.imports.clone_from(&project.imports);
+    take_up(project, &mut lock);
     let found = stale(project, &lock, images.iter().copied());
     if wish.all {
         drop_others(project, &mut lock);
@@ -75,8 +80,9 @@ pub fn lock(
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    read_packages(project, &mut lock, access, fragments, host)?;
-    let changed = judge(project, &mut lock, &images, wish, fragments)?;
+    let uncompiled = read_packages(project, &mut lock, access, fragments, host)?;
+    note_readings(project, &mut lock);
+    let (changed, unused) = scripts::judge(project, old, &mut lock, &images, wish, fragments)?;
     for distro in images.iter().map(|image| &image.distro).collect::<BTreeSet<_>>() {
         for (source, versions) in lagging(&lock, distro) {
             let versions: Vec<String> = versions.iter().map(|(arch, version)| format!("{version} on {arch}")).collect();
@@ -85,7 +91,7 @@ pub fn lock(
                 .note(&format!("{distro}: `{source}` is not the same for every arch: {}", versions.join(", ")));
         }
     }
-    Ok(Locked { lock, changed, stale: found })
+    Ok(Locked { lock, changed, unused, uncompiled, stale: found })
 }
 
 /// Takes lines away that the project asks for no longer.
@@ -188,7 +194,8 @@ fn read_packages(
     access: Access<'_>,
     fragments: &Fragments,
     host: Option<&Arch>,
-) -> Result<(), Vec<BuildError>> {
+) -> Result<Vec<Uncompiled>, Vec<BuildError>> {
+    let mut uncompiled = Vec::new();
     let mut new: BTreeMap<DistroName, BTreeMap<Digest, LockedPackage>> = BTreeMap::new();
     for ((distro, _), target) in &lock.targets {
         let own = target.own.values().flat_map(BTreeMap::values);
@@ -199,7 +206,8 @@ fn read_packages(
     for (name, packages) in new {
         let Some(distro) = project.distros.get(&name) else { continue };
         let made = gather(access, fragments, lock, distro, packages.values())?;
-        let compiled = bytecode::digests(lock, distro, host, access, fragments, &made)?;
+        let (compiled, left_out) = bytecode::digests(lock, distro, host, access, fragments, &made)?;
+        uncompiled.extend(left_out);
         for ((at, _), target) in &mut lock.targets {
             if *at != name {
                 continue;
@@ -213,7 +221,7 @@ fn read_packages(
             }
         }
     }
-    Ok(())
+    Ok(uncompiled)
 }
 
 /// The digest of each maintainer script.
@@ -221,53 +229,4 @@ fn scripts(fragment: &Fragment) -> BTreeMap<ScriptKind, Digest> {
     let kinds = [ScriptKind::Config, ScriptKind::Preinst, ScriptKind::Postinst, ScriptKind::Triggers];
     let package = fragment.package.as_ref();
     kinds.into_iter().filter_map(|kind| Some((kind, Digest::of(package?.script(kind)?.as_bytes())))).collect()
-}
-
-/// Judges the scripts of all images whose packages are at hand, and writes down which changed.
-fn judge(
-    project: &Project,
-    lock: &mut Lock,
-    images: &[&Image],
-    wish: &Wish,
-    fragments: &Fragments,
-) -> Result<Vec<(DistroName, ChangedScript)>, Vec<BuildError>> {
-    let mut unjudged: Vec<Unjudged> = Vec::new();
-    let mut changed: BTreeMap<ScriptKey, ChangedScript> = BTreeMap::new();
-    let mut judged = BTreeSet::new();
-    for image in images {
-        let Some(distro) = project.distros.get(&image.distro) else { continue };
-        let member = Member::Image(image.name.clone());
-        let packages = lock.packages_of(&image.distro, &image.arch, &member).unwrap_or_default();
-        let found: Option<Vec<Arc<Fragment>>> =
-            packages.iter().map(|package| fragments.find(&package.sha256, &distro.filters)).collect();
-        let Some(found) = found else { continue };
-        judged.insert(image.distro.clone());
-        let Some(arch) = project.arches.get(&image.arch) else { continue };
-        let judgement =
-            image::judge(image, distro, arch, found.iter().filter_map(|fragment| fragment.package.as_ref()));
-        for part in judgement.unjudged {
-            if !unjudged.contains(&part) {
-                unjudged.push(part);
-            }
-        }
-        for script in judgement.changed {
-            let key = ScriptKey { distro: image.distro.clone(), package: script.package.clone(), kind: script.kind };
-            changed.entry(key).or_insert(script);
-        }
-    }
-    if let Some(unjudged) = UnjudgedScripts::new(unjudged) {
-        return Err(vec![BuildError::Unjudged(unjudged)]);
-    }
-    let old = std::mem::take(&mut lock.scripts);
-    lock.scripts = old
-        .iter()
-        .filter(|(key, _)| !judged.contains(&key.distro))
-        .map(|(key, changed)| (key.clone(), *changed))
-        .collect();
-    for (key, script) in &changed {
-        let known = old.get(key).is_some_and(|known| known.accepted && known.rest == script.rest.digest);
-        let accepted = known || wish.accept.contains(&key.package);
-        lock.scripts.insert(key.clone(), Changed { rest: script.rest.digest, accepted });
-    }
-    Ok(changed.into_iter().map(|(key, script)| (key.distro, script)).collect())
 }

@@ -1,22 +1,27 @@
 //! Which images, in which order: the orchestrator of lock and build.
 
 mod bytecode;
+mod decided;
+mod drift;
 mod error;
 mod fetch;
 mod image;
 mod inputs;
 mod lock;
 mod locking;
+mod scripts;
 mod select;
 mod store;
 mod workshop;
 
-pub use bytecode::{BytecodeError, Compilers};
+pub use bytecode::{BytecodeError, Compilers, Uncompiled};
+pub use drift::{Drift, drift};
 pub use error::BuildError;
 pub use fetch::{Input, InputsError, fetch, write_inputs};
 pub use image::{Built, build, key};
 pub use lock::{Stale, Upgrade, stale, with_ancestors};
 pub use locking::{Locked, Wish, lock};
+pub use scripts::ScriptChange;
 pub use select::{Request, SelectError, select};
 pub use store::{Outcome, build_all};
 pub use workshop::Workshop;

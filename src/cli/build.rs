@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_outdated, write_lock};
+use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_drift, refuse_outdated, write_lock};
 use super::{Exit, Failure, Global, each, load_project, lock};
 use crate::build::{self, Wish};
 use crate::digest::Digest;
@@ -70,6 +70,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     };
     // An image that was never locked is a missing lock; one that was locked for other specs is a stale one.
     refuse_outdated(&stale)?;
+    if let Some(lock) = &old {
+        refuse_drift(&project, lock)?;
+    }
     let lock = match old {
         Some(lock) if stale.is_empty() => lock,
         _ if arguments.locked => {
@@ -79,7 +82,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         old => {
             let wish = Wish::default();
             let locked = match lock::bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
-                Ok(locked) => locked.lock,
+                Ok(locked) => {
+                    lock::tell(&project, &locked, screen);
+                    locked.lock
+                }
                 Err(errors) => return Err(failure(project, errors)),
             };
             write_lock(&project, &locked)?;

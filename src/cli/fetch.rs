@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::sources::{Images, Sources, failure, host_arch, read_lock, refuse_outdated};
+use super::sources::{Images, Sources, failure, host_arch, read_lock, refuse_drift, refuse_outdated};
 use super::{Exit, Failure, Global, each, load_project};
 use crate::build::{self, Input};
 use crate::ui::{Screen, size};
@@ -45,6 +45,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     };
     let stale = build::stale(&project, &lock, build::with_ancestors(&project, &images));
     refuse_outdated(&stale)?;
+    refuse_drift(&project, &lock)?;
     if let Some(first) = stale.first() {
         let build::Stale { image, distro, arch, .. } = first;
         let message = format!("`{image}` for {distro} on {arch} is not in wharf.lock");

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::sources::{Images, Sources, Tools, failure, host_arch, read_lock, write_lock};
 use super::{Exit, Failure, Global, each, load_project};
-use crate::build::{self, Stale, Upgrade, Wish};
+use crate::build::{self, ScriptChange, Stale, Uncompiled, Upgrade, Wish};
 use crate::deb::script::ChangedScript;
+use crate::digest::Digest;
 use crate::estate::{Image, Project};
 use crate::lock::{Lock, LockDiff, Target};
 use crate::name::{DistroName, PackageName};
-use crate::spec::did_you_mean;
+use crate::spec::{self, Mistake, Mistakes, did_you_mean};
 use crate::ui::Screen;
 
 /// Arguments of `wharf lock`.
@@ -44,8 +45,21 @@ struct Document<'a> {
     version: u32,
     written: bool,
     stale: &'a [Stale],
+    drift: &'a [String],
     changes: &'a LockDiff,
     changed_scripts: Vec<Script<'a>>,
+    unused: Vec<Unused<'a>>,
+    uncompiled: &'a [Uncompiled],
+}
+
+/// A `script` node that decides nothing.
+#[derive(Debug, Serialize)]
+struct Unused<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    help: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +69,10 @@ struct Script<'a> {
     script: &'static str,
     version: &'a str,
     accepted: bool,
+    judged: Digest,
+    rest: Digest,
+    text: &'a str,
+    diff: Option<String>,
 }
 
 /// Makes the lock, or checks it.
@@ -82,6 +100,8 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         all: request.images.is_empty() && request.distros.is_empty() && request.arches.is_empty(),
     };
     let tools = arguments.sources.open()?;
+    let drift: Vec<String> =
+        old.iter().flat_map(|lock| build::drift(&project, lock)).map(|drift| drift.to_string()).collect();
     let locked = match bring_up(&project, old.as_ref(), &images, &wish, &tools, screen) {
         Ok(locked) => locked,
         Err(errors) => return Err(failure(project, errors)),
@@ -93,25 +113,44 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         let changed_scripts = locked
             .changed
             .iter()
-            .map(|(distro, script)| Script {
-                distro,
-                package: &script.package,
-                script: script.kind.as_str(),
-                version: &script.version,
-                accepted: is_accepted(&locked.lock, distro, script),
+            .map(|change| Script {
+                distro: &change.distro,
+                package: &change.script.package,
+                script: change.script.kind.as_str(),
+                version: &change.script.version,
+                accepted: change.accepted,
+                judged: change.was,
+                rest: change.script.rest.digest,
+                text: &change.script.rest.text,
+                diff: change.diff(),
             })
             .collect();
-        let document =
-            Document { version: 1, written, stale: &locked.stale, changes: &changes, changed_scripts };
+        let unused = locked.unused.iter().filter_map(|mistake| unused(&project.sources, mistake)).collect();
+        let document = Document {
+            version: 1,
+            written,
+            stale: &locked.stale,
+            drift: &drift,
+            changes: &changes,
+            changed_scripts,
+            unused,
+            uncompiled: &locked.uncompiled,
+        };
         screen.document(&document);
     }
-    for (distro, script) in &locked.changed {
-        if !is_accepted(&locked.lock, distro, script) {
-            screen.say(&changed(distro, script));
-        }
+    tell(&project, &locked, screen);
+    for line in &drift {
+        screen.say(&format!("taken up: {line}"));
     }
     screen.say(&summary(&locked.lock, written, &changes));
     Ok(Exit::Done)
+}
+
+fn unused<'a>(sources: &'a spec::Sources, mistake: &'a Mistake) -> Option<Unused<'a>> {
+    let span = mistake.span?;
+    let (line, column) = sources.line_column(span);
+    let (message, help) = (mistake.message.as_str(), mistake.help.as_deref());
+    Some(Unused { file: sources.name(span.source), line, column, message, help })
 }
 
 /// Refuses to upgrade what the lock does not have: nothing would move, and nobody would know.
@@ -156,21 +195,28 @@ fn check(
     let lock = lock.unwrap_or(&nothing);
     let mut stale = build::stale(project, lock, build::with_ancestors(project, &images));
     stale.sort_by(|a, b| (&a.image, &a.distro, &a.arch).cmp(&(&b.image, &b.distro, &b.arch)));
-    let imports: Vec<&String> =
-        project.imports.iter().filter(|(name, digest)| lock.imports.get(*name) != Some(digest)).map(|(name, _)| name).collect();
+    let drift: Vec<String> = build::drift(project, lock).iter().map(ToString::to_string).collect();
     if global.json {
         let changes = LockDiff::default();
-        let document =
-            Document { version: 1, written: false, stale: &stale, changes: &changes, changed_scripts: Vec::new() };
+        let document = Document {
+            version: 1,
+            written: false,
+            stale: &stale,
+            drift: &drift,
+            changes: &changes,
+            changed_scripts: Vec::new(),
+            unused: Vec::new(),
+            uncompiled: &[],
+        };
         screen.document(&document);
     }
     for Stale { image, distro, arch, why } in &stale {
         screen.say(&format!("`{image}` for {distro} on {arch}: {why}"));
     }
-    for import in &imports {
-        screen.say(&format!("import \"{import}\" is not the one that was locked"));
+    for line in &drift {
+        screen.say(line);
     }
-    if stale.is_empty() && imports.is_empty() {
+    if stale.is_empty() && drift.is_empty() {
         screen.say("wharf.lock is up to date");
         return Ok(Exit::Done);
     }
@@ -178,18 +224,47 @@ fn check(
     Ok(Exit::Pending)
 }
 
-fn is_accepted(lock: &Lock, distro: &DistroName, script: &ChangedScript) -> bool {
-    let key = crate::lock::ScriptKey { distro: distro.clone(), package: script.package.clone(), kind: script.kind };
-    lock.scripts.get(&key).is_some_and(|known| known.accepted)
+/// Says what a person should know of a new lock: nodes that decide nothing, python that does not compile, scripts that
+/// changed, as a diff.
+pub(super) fn tell(project: &Project, locked: &build::Locked, screen: &Screen) {
+    if !locked.unused.is_empty() {
+        for warning in Mistakes::new(project.sources.clone(), locked.unused.clone()).warnings() {
+            screen.report(&warning);
+        }
+    }
+    for Uncompiled { distro, package, files } in &locked.uncompiled {
+        let shown = files.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+        let (files, get) = match files.len() {
+            1 => ("1 python file".to_owned(), "does not compile and gets"),
+            count => (format!("{count} python files"), "do not compile and get"),
+        };
+        screen.say(&format!("{distro}: {files} of `{package}` {get} no bytecode: {shown}{more}"));
+    }
+    for change in locked.changed.iter().filter(|change| !change.accepted) {
+        screen.say(&changed(change));
+    }
 }
 
-fn changed(distro: &DistroName, script: &ChangedScript) -> String {
-    let ChangedScript { package, version, kind, rest, .. } = script;
+fn changed(change: &ScriptChange) -> String {
+    let ChangedScript { package, version, kind, rest, .. } = &change.script;
+    let (distro, kind) = (&change.distro, kind.as_str());
     let mut text = format!(
-        "{distro}: the {} of `{package}` {version} is not the one that was judged; the old judgement holds. What it says now:",
-        kind.as_str()
+        "{distro}: the {kind} of `{package}` {version} is not the one that was judged; the old judgement holds. "
     );
-    for line in rest.text.lines() {
+    let shown = match change.diff() {
+        Some(diff) => {
+            text.push_str("What changed:");
+            diff
+        }
+        None => {
+            let _ = write!(text, "What was judged ({}) is not in the cache; this is what it says now:", change.was);
+            rest.text.clone()
+        }
+    };
+    for line in shown.lines() {
+        // What a package says must not move a terminal's cursor.
+        let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
         let _ = write!(text, "\n  | {line}");
     }
     let _ = write!(text, "\n  judge it anew with rest=\"{}\", or: wharf lock --accept {package}", rest.digest);
@@ -207,5 +282,7 @@ fn summary(lock: &Lock, written: bool, changes: &LockDiff) -> String {
         .map(|package| package.sha256)
         .collect();
     let moved: usize = changes.targets.iter().map(|target| target.packages.len()).sum();
-    format!("wrote wharf.lock: {} packages, {moved} lines changed", packages.len())
+    let plural = if packages.len() == 1 { "" } else { "s" };
+    let moved = if moved == 0 { "none moved".to_owned() } else { format!("{moved} new or moved") };
+    format!("wrote wharf.lock: {} package{plural}, {moved}", packages.len())
 }

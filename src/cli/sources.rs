@@ -8,11 +8,11 @@ use clap::Args;
 use etcetera::BaseStrategy as _;
 
 use super::{Failure, Global, place};
-use crate::build::{BuildError, Compilers, Request, Stale, Workshop};
+use crate::build::{self, BuildError, Compilers, Request, Stale, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
-use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError};
+use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError, Logins};
 use crate::layer::Fragments;
 use crate::lock::Lock;
 use crate::name::ArchName;
@@ -79,11 +79,15 @@ impl Sources {
             let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         }
         let host = if self.no_apt_sources { AptSources::default() } else { AptSources::read(Path::new("/etc/apt")) };
+        let mut logins = own_logins()?;
+        logins.extend(host.logins.clone());
         Ok(Tools {
             cache: Arc::new(Cache::open(&place::cache(self.cache.as_deref())?)?),
             http: Http::new(HttpSettings {
                 offline: self.offline,
                 environment_proxies: true,
+                proxies: host.proxies.clone(),
+                logins,
                 ..HttpSettings::default()
             }),
             settings: Settings { mirrors: self.mirrors()?, host, now: jiff::Timestamp::now().as_second(), threads: 8 },
@@ -128,6 +132,17 @@ impl Sources {
             mirrors.insert(archive.to_owned(), told(url)?);
         }
         Ok(mirrors)
+    }
+}
+
+/// The user's own names and passwords; apt's are mostly for root's eyes.
+fn own_logins() -> Result<Logins, Failure> {
+    let Ok(base) = etcetera::choose_base_strategy() else { return Ok(Logins::default()) };
+    let file = base.config_dir().join("wharf/auth.conf");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Logins::parse(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Logins::default()),
+        Err(error) => Err(Failure::plain(format!("`{}` cannot be read: {error}", file.display()))),
     }
 }
 
@@ -222,6 +237,15 @@ pub fn refuse_outdated(stale: &[Stale]) -> Result<(), Failure> {
     let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
     let message = format!("wharf.lock is stale: `{image}` for {distro} on {arch}: {why}{more}");
     Err(Failure::with_help(message, "`wharf lock` brings it up to date; `git diff wharf.lock` then shows what moved"))
+}
+
+/// Refuses a lock that follows from other imports, filters or another codec than the project has.
+pub fn refuse_drift(project: &Project, lock: &Lock) -> Result<(), Failure> {
+    let drift = build::drift(project, lock);
+    let Some(first) = drift.first() else { return Ok(()) };
+    let more = if drift.len() == 1 { String::new() } else { format!(" (and {} more)", drift.len() - 1) };
+    let help = "`wharf lock` takes it up and moves no package that the specs do not move; `git diff wharf.lock` then shows what changed";
+    Err(Failure::with_help(format!("wharf.lock is stale: {first}{more}"), help))
 }
 
 /// Reads `wharf.lock` beside the specs; none where there is none.

@@ -9,6 +9,7 @@ pub mod file;
 mod index;
 mod openpgp;
 mod package;
+mod proxy;
 mod record;
 mod relation;
 mod release;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::fetch::Location;
+use crate::fetch::{Location, Logins, Proxies};
 
 use super::control::Control;
+use super::proxy;
 
 /// One enabled source of binary packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,28 +24,28 @@ pub struct AptSource {
 pub struct AptSources {
     /// Each address once, in the order of the files.
     pub places: Vec<(Location, BTreeSet<String>)>,
+    /// Of `Acquire::http::Proxy` and `Acquire::https::Proxy`.
+    pub proxies: Proxies,
+    /// Names and passwords for servers (apt_auth.conf(5)).
+    pub logins: Logins,
     /// Files and lines that could not be read, for people.
     pub problems: Vec<String>,
 }
 
 impl AptSources {
-    /// Reads `sources.list` and `sources.list.d/*.{list,sources}` below `etc`, as `/etc/apt`. Nothing there is no problem.
+    /// Reads `sources.list`, `sources.list.d/*.{list,sources}`, `auth.conf` and `auth.conf.d/*.conf` below `etc`, as
+    /// `/etc/apt`, and proxies in `apt.conf` and `apt.conf.d`. Nothing there is no problem.
     pub fn read(etc: &Path) -> Self {
         let mut all = Self::default();
-        let mut files = vec![etc.join("sources.list")];
-        let parts = fs::read_dir(etc.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut parts: Vec<_> = parts.filter(|path| is_source(path)).collect();
-        parts.sort();
-        files.append(&mut parts);
-        for path in files {
-            let text = match fs::read(&path) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    all.problems.push(format!("{}: {error}", path.display()));
-                    continue;
-                }
-            };
+        let settings: Vec<String> = proxy::files(etc).iter().filter_map(|path| all.text(path)).collect();
+        all.proxies = proxy::proxies(settings.iter().map(String::as_str));
+        for path in parts(etc, "auth.conf", &["conf"]) {
+            if let Some(text) = all.text(&path) {
+                all.logins.extend(Logins::parse(&text));
+            }
+        }
+        for path in parts(etc, "sources.list", &["list", "sources"]) {
+            let Some(text) = all.text(&path) else { continue };
             let (sources, problems) = match path.extension() {
                 Some(extension) if extension == "sources" => deb822(&text),
                 _ => one_line(&text),
@@ -55,6 +56,18 @@ impl AptSources {
             }
         }
         all
+    }
+
+    /// A file that need not be there; that it cannot be read is a problem.
+    fn text(&mut self, path: &Path) -> Option<String> {
+        match fs::read(path) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.problems.push(format!("{}: {error}", path.display()));
+                None
+            }
+        }
     }
 
     /// Adds a source; what wharf cannot fetch from (cdrom, ftp, tor) is left out.
@@ -103,10 +116,19 @@ impl AptSources {
     }
 }
 
-/// apt reads only names of letters, digits, `_`, `-` and `.`, which end in `.list` or `.sources`.
-fn is_source(path: &Path) -> bool {
+/// `name` below `etc`, and the files of `name.d` that apt reads, sorted.
+fn parts(etc: &Path, name: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let entries = fs::read_dir(etc.join(format!("{name}.d"))).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut parts: Vec<PathBuf> = entries.filter(|path| is_part(path, endings)).collect();
+    parts.sort();
+    parts.insert(0, etc.join(name));
+    parts
+}
+
+/// apt reads only names of letters, digits, `_`, `-` and `.`, and one of its endings.
+fn is_part(path: &Path, endings: &[&str]) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-    (name.ends_with(".list") || name.ends_with(".sources"))
+    name.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending))
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
@@ -163,6 +185,25 @@ fn deb822(text: &str) -> (Vec<AptSource>, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_and_passwords_are_those_of_apts_files_and_their_parts_and_of_no_other() {
+        let etc = tempfile::tempdir().unwrap();
+        fs::create_dir(etc.path().join("auth.conf.d")).unwrap();
+        for (name, text) in [
+            ("auth.conf", "machine a.example login first password x"),
+            ("auth.conf.d/b.conf", "machine b.example login second password y"),
+            ("apt.conf", "Acquire::http::Proxy \"http://me:secret@proxy.example:3128\";"),
+            ("auth.conf.d/c.conf.dpkg-old", "machine c.example login third password z"),
+        ] {
+            fs::write(etc.path().join(name), text).unwrap();
+        }
+        let sources = AptSources::read(etc.path());
+        assert_eq!(format!("{:?}", sources.logins), r#"["a.example", "b.example"]"#);
+        assert_eq!(sources.proxies.https.as_deref(), Some("http://me:secret@proxy.example:3128"));
+        assert!(!format!("{sources:?}").contains("secret"));
+        assert_eq!(sources.problems, Vec::<String>::new());
+    }
 
     #[test]
     fn broken_lines_are_named_and_the_rest_counts() {

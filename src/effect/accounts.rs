@@ -285,6 +285,7 @@ impl Wish {
             group_only: account.group_only,
             home: account.home.as_ref().map(ToString::to_string),
             shell: account.shell.as_ref().map(ToString::to_string),
+            gecos: account.gecos.clone().unwrap_or_default(),
             groups: account.groups.iter().map(ToString::to_string).collect(),
             ..Self::new(account.name.to_string(), by)
         }
@@ -307,6 +308,7 @@ impl Maker<'_> {
             wish.gid = own.gid.or(own.uid).or(wish.gid);
             wish.home = own.home.as_ref().map(ToString::to_string).or(wish.home);
             wish.shell = own.shell.as_ref().map(ToString::to_string).or(wish.shell);
+            wish.gecos = own.gecos.clone().unwrap_or(wish.gecos);
         }
         wish.uid = wish.uid.or_else(|| distro.and_then(|account| account.uid));
         wish.gid = wish.gid.or_else(|| distro.and_then(|account| account.gid)).or(wish.uid);

@@ -166,6 +166,8 @@ pub struct Account {
     pub home: Option<ImagePath>,
     /// `/usr/sbin/nologin` unless told.
     pub shell: Option<ImagePath>,
+    /// The comment of passwd(5), a name for people; empty unless told.
+    pub gecos: Option<String>,
     /// A group alone, without a user.
     pub group_only: bool,
     /// Where the node stands.

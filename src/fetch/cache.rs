@@ -2,7 +2,7 @@
 //! files are written beside and renamed.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
@@ -20,9 +20,14 @@ pub enum Area {
     Record,
     /// Unpacked tools, by the digest of their packages: folders.
     Tool,
+    /// Parts of maintainer scripts that were judged, by their own digest: text.
+    Script,
 }
 
 impl Area {
+    /// Each of them.
+    pub(super) const ALL: [Self; 6] = [Self::Deb, Self::Index, Self::Fragment, Self::Record, Self::Tool, Self::Script];
+
     pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Deb => "debs",
@@ -30,6 +35,7 @@ impl Area {
             Self::Fragment => "fragments",
             Self::Record => "records",
             Self::Tool => "tools",
+            Self::Script => "scripts",
         }
     }
 }
@@ -58,7 +64,7 @@ impl Cache {
     /// Opens, or makes, the cache in `root` and holds its lock shared.
     pub fn open(root: &Path) -> Result<Self, CacheError> {
         let wrong = |source| CacheError { path: root.to_owned(), source };
-        for area in [Area::Deb, Area::Index, Area::Fragment, Area::Record, Area::Tool] {
+        for area in Area::ALL {
             fs::create_dir_all(root.join(area.folder())).map_err(wrong)?;
         }
         fs::create_dir_all(root.join("locks")).map_err(wrong)?;
@@ -96,6 +102,23 @@ impl Cache {
             .map_err(|source| CacheError { path: folder, source })
     }
 
+    /// Keeps bytes under their own digest, unless they are there already.
+    pub fn put(&self, area: Area, bytes: &[u8]) -> Result<Digest, CacheError> {
+        let key = Digest::of(bytes);
+        if self.get(area, &key).is_none() {
+            let mut file = self.scratch(area)?;
+            file.write_all(bytes).map_err(|source| CacheError { path: self.root.join(area.folder()), source })?;
+            self.keep(area, &key, file)?;
+        }
+        Ok(key)
+    }
+
+    /// What [`Cache::put`] kept; none where it is not there whole.
+    pub fn get(&self, area: Area, key: &Digest) -> Option<Vec<u8>> {
+        let bytes = fs::read(self.path(area, key)).ok()?;
+        (Digest::of(&bytes) == *key).then_some(bytes)
+    }
+
     /// Gives a finished scratch file its name. An equal one that another process put there is replaced.
     pub fn keep(&self, area: Area, key: &Digest, file: tempfile::NamedTempFile) -> Result<PathBuf, CacheError> {
         let path = self.path(area, key);
@@ -107,7 +130,6 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn a_file_is_there_once_it_is_kept() {
@@ -119,5 +141,17 @@ mod tests {
         assert_eq!(cache.find(Area::Record, &key), None);
         let kept = cache.keep(Area::Record, &key, file).unwrap();
         assert_eq!(cache.find(Area::Record, &key), Some(kept));
+    }
+
+    #[test]
+    fn bytes_that_are_not_whole_are_not_there_and_come_back_when_they_are_kept_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let key = cache.put(Area::Script, b"mkdir /x").unwrap();
+        assert_eq!(cache.get(Area::Script, &key).unwrap(), b"mkdir /x");
+        fs::write(cache.path(Area::Script, &key), b"mkdir").unwrap();
+        assert_eq!(cache.get(Area::Script, &key), None);
+        cache.put(Area::Script, b"mkdir /x").unwrap();
+        assert_eq!(cache.get(Area::Script, &key).unwrap(), b"mkdir /x");
     }
 }

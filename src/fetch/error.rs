@@ -31,7 +31,9 @@ pub enum FetchError {
     #[error("{url} was refused with HTTP status {status}")]
     #[diagnostic(
         code(wharf::fetch::refused),
-        help("check the address, and whether the server wants a password or the proxy lets it through")
+        help(
+            "check the address, whether the server wants a password (`wharf/auth.conf` in the user's configuration folder, or apt's), and whether the proxy lets it through"
+        )
     )]
     Refused {
         /// What was asked for.

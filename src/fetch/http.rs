@@ -1,5 +1,6 @@
 //! Files by HTTP or from a folder: bounded, retried, resumed, and verified while they come in.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::digest::{Digest, HashWriter};
 use super::cache::{Area, Cache};
 use super::error::FetchError;
 use super::location::Location;
+use super::login::Logins;
 
 /// How files are fetched.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ pub struct HttpSettings {
     pub offline: bool,
     /// Take proxies from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
     pub environment_proxies: bool,
+    /// Where the environment names no proxy.
+    pub proxies: Proxies,
+    /// Names and passwords for servers.
+    pub logins: Logins,
     /// How often a request may fail in a row before it is given up.
     pub attempts: u32,
     /// The pause after the first failure; it doubles with each.
@@ -33,10 +39,28 @@ impl Default for HttpSettings {
         Self {
             offline: false,
             environment_proxies: true,
+            proxies: Proxies::default(),
+            logins: Logins::default(),
             attempts: 4,
             pause: Duration::from_millis(500),
             silence: Duration::from_secs(30),
         }
+    }
+}
+
+/// Proxies by the protocol of what is fetched: `http://proxy.example:3128`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `http://`.
+    pub http: Option<String>,
+    /// For `https://`.
+    pub https: Option<String>,
+}
+
+/// An address may hold a password.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies").field("http", &self.http.is_some()).field("https", &self.https.is_some()).finish()
     }
 }
 
@@ -71,7 +95,10 @@ pub struct Fetched {
 /// A client, shared by threads.
 #[derive(Debug)]
 pub struct Http {
-    agent: ureq::Agent,
+    /// For `http://`.
+    plain: ureq::Agent,
+    /// For `https://`.
+    secure: ureq::Agent,
     settings: HttpSettings,
 }
 
@@ -153,20 +180,9 @@ struct Bound {
 impl Http {
     /// A client that trusts the certificates that the system trusts.
     pub fn new(settings: HttpSettings) -> Self {
-        let proxy = if settings.environment_proxies { ureq::Proxy::try_from_env() } else { None };
-        let config = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .proxy(proxy)
-            .http_status_as_error(false)
-            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
-            .max_idle_connections_per_host(16)
-            .timeout_connect(Some(settings.silence))
-            .timeout_recv_response(Some(settings.silence))
-            .timeout_per_read(Some(settings.silence))
-            .build();
-        Self { agent: config.new_agent(), settings }
+        let (plain, secure) = (settings.proxies.http.as_deref(), settings.proxies.https.as_deref());
+        Self { plain: agent(&settings, plain), secure: agent(&settings, secure), settings }
     }
-
     /// Whether only the cache and folders may be used.
     pub fn offline(&self) -> bool {
         self.settings.offline
@@ -329,7 +345,12 @@ impl Http {
         if self.settings.offline {
             return Err(Ended::Final(FetchError::Offline { what: shown.to_string() }));
         }
-        let mut request = self.agent.get(url);
+        let is_secure = url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        let mut request = if is_secure { self.secure.get(url) } else { self.plain.get(url) };
+        if let Some(value) = self.settings.logins.authorization(url) {
+            // A redirect to wherever takes it nowhere: the client drops it.
+            request = request.header("Authorization", value);
+        }
         // Without a known length there is nothing to verify the pieces by.
         if part.size > 0 && bound.exact.is_some() {
             request = request.header("Range", format!("bytes={}-", part.size));
@@ -384,6 +405,22 @@ impl Http {
             _ => Ok(()),
         }
     }
+}
+
+fn agent(settings: &HttpSettings, proxy: Option<&str>) -> ureq::Agent {
+    let environment = if settings.environment_proxies { ureq::Proxy::try_from_env() } else { None };
+    let proxy = environment.or_else(|| ureq::Proxy::new(proxy?).ok());
+    ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .proxy(proxy)
+        .http_status_as_error(false)
+        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
+        .max_idle_connections_per_host(16)
+        .timeout_connect(Some(settings.silence))
+        .timeout_recv_response(Some(settings.silence))
+        .timeout_per_read(Some(settings.silence))
+        .build()
+        .new_agent()
 }
 
 fn cut(size: u64, bound: Bound, reason: &str) -> String {

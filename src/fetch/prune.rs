@@ -43,7 +43,7 @@ impl Cache {
         }
         let mut stale = Vec::new();
         let mut whole: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
-        for area in [Area::Deb, Area::Index, Area::Fragment, Area::Record, Area::Tool] {
+        for area in Area::ALL {
             let folder = root.join(area.folder());
             for path in entries(&folder).map_err(wrong(&folder))? {
                 let size = bytes(&path).map_err(wrong(&path))?;

@@ -6,6 +6,7 @@
 //! format 0
 //! compression zstd-1.5.7-3-1m
 //! import catalogue sha256:…
+//! reading debian-trixie sha256:…
 //! suite debian-trixie debian trixie 2026-11-21T09:15:44Z sha256:…
 //! accepted debian-trixie adduser postinst sha256:…
 //! target debian-trixie x86_64
@@ -40,6 +41,8 @@ pub struct Lock {
     pub compression: Compression,
     /// Each import's digest.
     pub imports: BTreeMap<String, Digest>,
+    /// Digests of the rules by which each distro's packages were read: its filters, and how python is compiled.
+    pub readings: BTreeMap<DistroName, Digest>,
     /// Each suite that was read.
     pub suites: BTreeMap<SuiteKey, LockedSuite>,
     /// Maintainer scripts that are not as they were when they were judged.
@@ -55,6 +58,7 @@ impl Lock {
             format: FORMAT,
             compression,
             imports: BTreeMap::new(),
+            readings: BTreeMap::new(),
             suites: BTreeMap::new(),
             scripts: BTreeMap::new(),
             targets: BTreeMap::new(),

@@ -90,6 +90,9 @@ impl fmt::Display for Lock {
         for (import, digest) in &self.imports {
             writeln!(f, "import {} {digest}", word(import))?;
         }
+        for (distro, digest) in &self.readings {
+            writeln!(f, "reading {distro} {digest}")?;
+        }
         for (key, suite) in &self.suites {
             let date = jiff::Timestamp::from_second(suite.date).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
             writeln!(f, "suite {} {} {} {date} {}", key.distro, word(&key.archive), word(&key.suite), suite.release)?;
@@ -286,6 +289,9 @@ impl FromStr for Lock {
                 "import" => {
                     lock.imports.insert(words.text("the import")?, words.parse("the digest")?);
                 }
+                "reading" => {
+                    lock.readings.insert(words.parse("the distro")?, words.parse("the digest")?);
+                }
                 "suite" => {
                     let key = SuiteKey {
                         distro: words.parse("the distro")?,
@@ -391,6 +397,7 @@ pub(super) mod tests {
     fn sample() -> Lock {
         let mut lock = Lock::new(Compression::Gzip);
         lock.imports.insert("../my other".to_owned(), Digest::of(b"import"));
+        lock.readings.insert(DistroName::new("debian-trixie").unwrap(), Digest::of(b"filters"));
         let distro = DistroName::new("debian-trixie").unwrap();
         let suite = SuiteKey { distro: distro.clone(), archive: "debian".to_owned(), suite: "trixie".to_owned() };
         lock.suites.insert(suite, LockedSuite { date: 1_795_253_744, release: Digest::of(b"release") });

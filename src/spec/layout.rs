@@ -400,6 +400,17 @@ mod tests {
         assert_eq!(laid_out(text), text);
     }
 
+    /// What the property below once found.
+    #[test]
+    fn a_comment_behind_a_continued_line_stays_and_twice_is_once() {
+        for text in ["n {n {n \\\n  // c\n}\n}\n", "n {n {n \\\n \\ // c\n /*c*/\n}\n}\n"] {
+            let once = laid_out(text);
+            assert_eq!(nodes(&once), nodes(text));
+            assert_eq!(once.matches('c').count(), text.matches('c').count());
+            assert_eq!(laid_out(&once), once);
+        }
+    }
+
     fn kdl() -> impl Strategy<Value = String> {
         let word = prop_oneof![
             Just("a".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, MietteError, SourceCode, SourceSpan, SpanContents};
+use miette::{Diagnostic, LabeledSpan, MietteError, Severity, SourceCode, SourceSpan, SpanContents};
 
 use super::{SourceId, Sources, Span};
 
@@ -121,7 +121,17 @@ impl Mistakes {
 
     /// One report a mistake, ready to print.
     pub fn reports(&self) -> Vec<miette::Report> {
-        let report = |mistake: &Mistake| Located { sources: Arc::clone(&self.sources), mistake: mistake.clone() };
+        self.reports_of(Severity::Error)
+    }
+
+    /// The same as warnings, for what stops nothing.
+    pub fn warnings(&self) -> Vec<miette::Report> {
+        self.reports_of(Severity::Warning)
+    }
+
+    fn reports_of(&self, severity: Severity) -> Vec<miette::Report> {
+        let report =
+            |mistake: &Mistake| Located { sources: Arc::clone(&self.sources), mistake: mistake.clone(), severity };
         self.list.iter().map(|mistake| miette::Report::new(report(mistake))).collect()
     }
 }
@@ -137,6 +147,7 @@ impl fmt::Display for Mistakes {
 struct Located {
     sources: Arc<Sources>,
     mistake: Mistake,
+    severity: Severity,
 }
 
 impl Located {
@@ -154,6 +165,10 @@ impl fmt::Display for Located {
 impl std::error::Error for Located {}
 
 impl Diagnostic for Located {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     /// Places in other files cannot be underlined in this one: they are named here.
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let elsewhere = self.mistake.also.iter().filter(|(span, _)| Some(span.source) != self.source());

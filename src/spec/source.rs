@@ -66,12 +66,12 @@ pub enum Origin {
 }
 
 /// Every text that was read in this run, with the name to print for it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     texts: Vec<Source>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Source {
     name: String,
     text: String,

@@ -71,7 +71,12 @@ impl Screen {
             if self.color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
         let theme = if self.terminal || self.color { theme } else { miette::GraphicalTheme::none() };
         let mut text = String::new();
-        if miette::GraphicalReportHandler::new_themed(theme).render_report(&mut text, report.as_ref()).is_ok() {
+        let handler = miette::GraphicalReportHandler::new_themed(theme);
+        // Most messages say their cause themselves.
+        let message = report.to_string();
+        let said = report.chain().skip(1).all(|cause| message.contains(&cause.to_string()));
+        let handler = if said { handler.without_cause_chain() } else { handler };
+        if handler.render_report(&mut text, report.as_ref()).is_ok() {
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }

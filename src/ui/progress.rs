@@ -42,7 +42,26 @@ pub fn size(bytes: u64) -> String {
 struct Count {
     done: u64,
     total: u64,
+    /// Things that are whole and were made now.
+    made: u64,
+    /// Things that the cache had.
+    cached: u64,
+    /// Their units.
+    cached_units: u64,
     bar: Option<ProgressBar>,
+}
+
+/// What is said of a phase that is done.
+fn past(phase: Phase, count: &Count) -> String {
+    let (_, past, bytes) = words(phase);
+    let units = count.done.saturating_sub(count.cached_units);
+    let amount = if bytes { size(units) } else { units.to_string() };
+    match (count.made, count.cached) {
+        (0, 0) => format!("{past}: {amount}"),
+        (0, cached) => format!("{past}: nothing, {cached} from the cache"),
+        (made, 0) => format!("{past}: {made} ({amount})"),
+        (made, cached) => format!("{past}: {made} ({amount}), {cached} from the cache"),
+    }
 }
 
 /// Shows progress on standard error.
@@ -106,16 +125,26 @@ impl Progress for Bars {
         }
     }
 
+    fn whole(&self, phase: Phase, cached: Option<u64>) {
+        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = phases.get_mut(&phase) else { return };
+        match cached {
+            Some(units) => {
+                count.cached += 1;
+                count.cached_units += units;
+            }
+            None => count.made += 1,
+        }
+    }
+
     fn finish(&self, phase: Phase) {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(count) = phases.remove(&phase) else { return };
         if let Some(bar) = &count.bar {
             bar.finish_and_clear();
         }
-        let (_, past, bytes) = words(phase);
-        let amount = if bytes { size(count.done) } else { count.done.to_string() };
         if count.done > 0 {
-            self.line(&format!("{past}: {amount}"));
+            self.line(&past(phase, &count));
         }
     }
 
@@ -129,6 +158,24 @@ impl Progress for Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_cache_had_is_not_counted_as_downloaded() {
+        let bars = Bars::new(false, false);
+        let count = || {
+            let phases = bars.phases.lock().unwrap();
+            past(Phase::Fetch, &phases[&Phase::Fetch])
+        };
+        bars.expect(Phase::Fetch, 7168);
+        bars.advance(Phase::Fetch, 1024, "a");
+        bars.whole(Phase::Fetch, Some(1024));
+        assert_eq!(count(), "downloaded: nothing, 1 from the cache");
+        bars.advance(Phase::Fetch, 4096, "b");
+        bars.advance(Phase::Fetch, 2048, "c");
+        bars.whole(Phase::Fetch, None);
+        bars.whole(Phase::Fetch, None);
+        assert_eq!(count(), "downloaded: 2 (6.0 KiB), 1 from the cache");
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -35,6 +35,7 @@ struct Notes(Mutex<Vec<String>>);
 impl Progress for Notes {
     fn expect(&self, _: Phase, _: u64) {}
     fn advance(&self, _: Phase, _: u64, _: &str) {}
+    fn whole(&self, _: Phase, _: Option<u64>) {}
     fn finish(&self, _: Phase) {}
     fn note(&self, line: &str) {
         self.0.lock().unwrap().push(line.to_owned());
@@ -96,6 +97,7 @@ fn http(offline: bool) -> Http {
         attempts: 2,
         pause: Duration::from_millis(1),
         silence: Duration::from_secs(5),
+        ..HttpSettings::default()
     })
 }
 

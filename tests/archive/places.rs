@@ -23,6 +23,7 @@ fn places_are_asked_in_order_and_the_one_that_served_is_asked_first() {
             (Location::parse(&server.url()).unwrap(), ["bookworm".to_owned()].into()),
         ],
         problems: Vec::new(),
+        ..AptSources::default()
     };
     let opened = scene.open().unwrap();
     assert_eq!(scene.served.get(&scene.distro.name, "test").unwrap().to_string(), server.url());

@@ -2,10 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
-use super::{Yard, archive, ended, noise, packages};
-use crate::oracle::is_root;
+use super::{Yard, archive, packages};
 use crate::support::archive::DATE;
 use crate::support::deb::{Deb, Packing};
 
@@ -130,32 +128,6 @@ fn a_deb_that_reaches_out_of_its_tree_is_refused() {
         let yard = Yard::with("evil", vec![deb, Deb::new("good", "1.0").file("/usr/bin/good", 0o755, "good")]);
         insta::assert_snapshot!(name, yard.refused(&["build"]));
         yard.spec("images.kdl", "image \"one\" { packages \"good\"; build-for arch=\"x86_64\"; }\n");
-        yard.run(0, &["build"]);
-        yard.assert_whole();
-    }
-}
-
-#[test]
-fn a_full_disk_is_named_and_a_later_build_is_good() {
-    if !is_root() {
-        return;
-    }
-    let big = Deb::new("big", "1.0").file("/usr/share/big", 0o644, noise("big", 6 << 20));
-    for (name, size) in [("cache", "1m"), ("cache", "8m"), ("project/.wharf", "1m")] {
-        let yard = Yard::with("big", vec![big.clone()]);
-        let full = yard.folder.path().join(name);
-        fs::create_dir_all(&full).unwrap();
-        let wharf = yard.command(&["build"]);
-        let mut command = Command::new("unshare");
-        // The mount goes with its namespace; what is on it is looked at before.
-        let script = "mount -t tmpfs -o size=$1 tmpfs \"$0\" && shift && \"$@\"; code=$?; \
-                      find \"$WHARF_CACHE\" -name '.new-*' | sed 's/^/left: /' >&2; exit $code";
-        command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(&full).arg(size);
-        command.arg(wharf.get_program()).args(wharf.get_args()).env_clear();
-        command.envs(wharf.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let (_, said) = ended(1, &command.output().unwrap());
-        assert!(said.contains("No space left on device"), "{said}");
-        assert!(!said.contains("left: "), "{said}");
         yard.run(0, &["build"]);
         yard.assert_whole();
     }

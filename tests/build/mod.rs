@@ -2,7 +2,9 @@
 
 mod bad;
 mod crash;
+mod disk;
 mod locking;
+mod notes;
 mod same;
 mod tree;
 
@@ -232,26 +234,36 @@ impl Yard {
             .replace(&self.server.url(), "[archive]")
     }
 
-    /// Each blob of the store and each .deb of the cache is what its name says, and nothing half-written is about.
+    /// [`assert_whole`] of its store and cache.
     pub fn assert_whole(&self) {
-        self.assert_usable();
-        for entry in walk(&self.cache()) {
-            let name = entry.file_name().unwrap().to_string_lossy().into_owned();
-            assert!(!name.starts_with(".new-"), "{}", entry.display());
-        }
+        assert_whole(&self.project().join(".wharf/store"), &self.cache());
     }
 
-    /// As [`Self::assert_whole`], but a killed process may leave files that bear no digest's name.
+    /// [`assert_usable`] of its store and cache.
     pub fn assert_usable(&self) {
-        let store = self.project().join(".wharf/store");
-        if store.exists() {
-            assert_eq!(Store::open(&store).unwrap().verify().unwrap(), []);
-        }
-        for entry in walk(&self.cache().join("debs")) {
-            let name = entry.file_name().unwrap().to_string_lossy().into_owned();
-            if name.len() == 64 {
-                assert_eq!(Digest::of(&fs::read(&entry).unwrap()).hex(), name);
-            }
+        assert_usable(&self.project().join(".wharf/store"), &self.cache());
+    }
+}
+
+/// Each blob of the store and each .deb of the cache is what its name says, and nothing half-written is about.
+pub fn assert_whole(store: &Path, cache: &Path) {
+    assert_usable(store, cache);
+    assert_eq!(walk(&store.join(".wharf/scratch")), Vec::<PathBuf>::new());
+    for entry in walk(cache) {
+        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(!name.starts_with(".new-"), "{}", entry.display());
+    }
+}
+
+/// As [`assert_whole`], but a killed process may leave files that bear no digest's name.
+pub fn assert_usable(store: &Path, cache: &Path) {
+    if store.exists() {
+        assert_eq!(Store::open(store).unwrap().verify().unwrap(), []);
+    }
+    for entry in walk(&cache.join("debs")) {
+        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+        if name.len() == 64 {
+            assert_eq!(Digest::of(&fs::read(&entry).unwrap()).hex(), name);
         }
     }
 }

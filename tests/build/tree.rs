@@ -84,3 +84,41 @@ fn the_version_stands_in_summary_environment_and_labels() {
     assert!(config["config"]["Env"].as_array().unwrap().contains(&"V=v1.0".into()), "{config}");
     assert_eq!(config["config"]["Labels"]["v"], "1.0");
 }
+
+#[test]
+fn what_wins_over_a_package_is_shown_where_the_cache_has_the_packages() {
+    let yard = Yard::good();
+    yard.put("layers/greeter/usr/share/hello/words", "other words\n");
+    yard.spec(
+        "more.kdl",
+        "extend image \"greeter\" { file \"/usr/bin/hi\" \"x\"; dir \"/var/lib/hello\" mode=\"0750\"; dir \"/usr/bin\"; }\n",
+    );
+    let shown = || {
+        let (page, _) = yard.run(0, &["show", "image", "greeter", "--arch", "x86_64"]);
+        let overrides = page.lines().skip_while(|line| *line != "Overrides").skip(1);
+        let lines: Vec<&str> = overrides.take_while(|line| !line.is_empty()).map(str::trim_start).collect();
+        lines.join("\n")
+    };
+    insta::assert_snapshot!(shown(), @r"
+    /etc/motd: file of greeter, over file of base
+    what they win over in packages is not known: the image is not locked
+    ");
+    assert!(!yard.cache().exists(), "showing makes no cache");
+    yard.run(0, &["lock"]);
+    insta::assert_snapshot!(shown(), @r"
+    /etc/motd: file of greeter, over file of base
+    /usr/bin: dir of greeter, over package `hello`
+    /usr/bin/hi: file of greeter, over package `hello`
+    /usr/share/hello/words: tree `greeter` of greeter, over package `hello-data`
+    /var/lib/hello: dir of greeter, over package `hello`
+    ");
+    let (json, _) = yard.run(0, &["--json", "show", "image", "greeter", "--arch", "x86_64"]);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(document["images"][0]["packages_known"], true);
+    fs::remove_dir_all(yard.cache()).unwrap();
+    assert!(
+        shown().ends_with("is not known: the cache lacks some; `wharf build greeter` brings them in"),
+        "{}",
+        shown()
+    );
+}

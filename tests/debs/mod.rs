@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::skip;
+
 /// A .deb in the making. What is not set is as `dpkg-deb` would have it.
 #[derive(Clone)]
 pub struct Deb {
@@ -137,12 +139,6 @@ pub fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut out = liblzma::write::XzEncoder::new(Vec::new(), 1);
     out.write_all(bytes).unwrap();
     out.finish().unwrap()
-}
-
-/// Says why a test does not run here; on CI everything must.
-pub fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    eprintln!("skipped: {why}");
 }
 
 /// Real packages of the build host's own Debian release, downloaded once into target/tmp. None without apt.

@@ -93,6 +93,22 @@ fn the_image_s_id_goes_before_the_judgement_s_and_that_before_the_distro_s() {
 }
 
 #[test]
+fn a_comment_is_the_image_s_else_the_judgement_s_else_empty() {
+    let mut world = debian();
+    let commented = |name, id, gecos: &str| Account { gecos: Some(gecos.to_owned()), ..account(name, id) };
+    world
+        .call("some-package", "", &[])
+        .accounts
+        .extend([commented("aa", Some(301), "Of the package"), commented("bb", Some(302), "Of the package")]);
+    world.image_account(commented("bb", None, "Of the image,,,"));
+    world.image_account(account("cc", Some(303)));
+    world.run().unwrap();
+    let passwd = world.text("/etc/passwd");
+    let comments: Vec<&str> = passwd.lines().skip(2).map(|line| line.split(':').nth(4).unwrap()).collect();
+    assert_eq!(comments, ["Of the package", "Of the image,,,", ""]);
+}
+
+#[test]
 fn a_distro_s_id_makes_no_account_by_itself() {
     let mut world = debian();
     world.distro_account("aa", 301);

@@ -1,6 +1,7 @@
 //! Effects, through their one door: `effect::run` over a tree.
 
 mod accounts;
+mod databases;
 mod oracle;
 mod packages;
 mod recorded;

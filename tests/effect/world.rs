@@ -67,6 +67,7 @@ pub fn account(text: &str, id: Option<u32>) -> Account {
         groups: vec![],
         home: None,
         shell: None,
+        gecos: None,
         group_only: false,
         span: span(),
     }

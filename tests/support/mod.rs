@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod deb;
 pub mod key;
+pub mod place;
 pub mod podman;
 pub mod server;
 

@@ -117,18 +117,20 @@ fn serve(mut stream: TcpStream, root: &Path, state: &State) -> std::io::Result<(
         let mut words = line.split_whitespace();
         let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
         let (mut range, mut if_range) = (None, None);
+        let mut authorization = String::new();
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
             let Some((name, value)) = header.trim_end().split_once(':') else { break };
             match name.to_ascii_lowercase().as_str() {
                 "range" => range = Some(value.trim().to_owned()),
+                "authorization" => authorization = format!(" {}", value.trim()),
                 "if-range" => if_range = Some(value.trim().to_owned()),
                 _ => {}
             }
         }
         let asked = range.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
-        state.requests.lock().unwrap().push(format!("{method} {path}{asked}"));
+        state.requests.lock().unwrap().push(format!("{method} {path}{asked}{authorization}"));
         let fault = state.faults.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
         if !answer(&mut stream, &root.join(unquote(path.trim_start_matches('/'))), range, if_range, fault)? {
             return Ok(());

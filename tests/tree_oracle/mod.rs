@@ -18,18 +18,19 @@ use wharf::digest::Digest;
 use wharf::fetch::{Area, Cache};
 use wharf::lock::{Lock, LockedPackage, Member};
 
+use crate::build::ended;
 use crate::oracle::{has, is_root};
-use crate::support::skip;
+use crate::real::Copy;
+use crate::support::place::cache;
 
 const DISTRO: &str = "debian-trixie";
 const SUITE: &str = "trixie";
 const ARCH: &str = "x86_64";
 const DIFFERENCES: &str = include_str!("../oracle/differences.txt");
 
-/// The repository's own project with base and keystone built, and where their packages are.
+/// The repository's own project with base and keystone built, and where tar archives of them are.
 struct Built {
-    folder: tempfile::TempDir,
-    cache: PathBuf,
+    copy: Copy,
     lock: Lock,
 }
 
@@ -40,47 +41,16 @@ fn built() -> Option<&'static Built> {
     BUILT.get_or_init(|| if is_root() && tools.into_iter().all(has) { build() } else { None }).as_ref()
 }
 
-/// What is kept from run to run: an archive is not asked for what is there, and what the same .debs install stays true.
+/// What is kept from run to run: what the same .debs install stays true.
 fn kept() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("tree-oracle")
 }
 
 fn build() -> Option<Built> {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["specs", "layers", "targets"] {
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &folder.path().join(name));
-    }
-    let cache = std::env::var_os("WHARF_CACHE").map_or_else(|| kept().join("cache"), PathBuf::from);
-    let mut command = wharf(folder.path(), &cache);
-    let output = command.args(["build", "base", "keystone", "--distro", DISTRO, "--arch", ARCH]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success()
-        && ["wharf::fetch::unreachable", "wharf::fetch::everywhere"].iter().any(|code| said.contains(code))
-    {
-        skip(&format!("no archive answers: {said}"));
-        return None;
-    }
-    assert!(output.status.success(), "{said}");
-    let lock = fs::read_to_string(folder.path().join("wharf.lock")).unwrap().parse().unwrap();
-    Some(Built { folder, cache, lock })
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-fn wharf(project: &Path, cache: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
-    command.arg("-C").arg(project).env("WHARF_CACHE", cache);
-    command
+    let copy = Copy::new("tree-oracle");
+    copy.build(&["base", "keystone", "--distro", DISTRO, "--arch", ARCH])?;
+    let lock = copy.lock();
+    Some(Built { copy, lock })
 }
 
 /// What a program that must end well printed.
@@ -95,13 +65,11 @@ impl Built {
     fn export(&self, image: &str) -> PathBuf {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock();
-        let tar = self.folder.path().join(format!("{image}.tar"));
+        let tar = self.copy.home().join(format!("{image}.tar"));
         if !tar.is_file() {
-            let mut command = wharf(self.folder.path(), &self.cache);
-            command.arg("export").arg(format!("{image}:{DISTRO}-{ARCH}")).arg("--store");
-            stdout(
-                command.arg(self.folder.path().join(".wharf/store")).arg("--to").arg(format!("tar:{}", tar.display())),
-            );
+            let (from, store) = (format!("{image}:{DISTRO}-{ARCH}"), self.copy.store());
+            let to = format!("tar:{}", tar.display());
+            ended(0, &self.copy.wharf(&["export", &from, "--store", store.to_str().unwrap(), "--to", &to]));
         }
         tar
     }
@@ -114,7 +82,7 @@ impl Built {
 
     /// The distro's filters, in dpkg's words.
     fn filters(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.folder.path().join(format!("targets/distros/{DISTRO}.kdl"))).unwrap();
+        let text = fs::read_to_string(self.copy.project().join(format!("targets/distros/{DISTRO}.kdl"))).unwrap();
         let rule = |line: &str| {
             let (word, glob) = line.trim().split_once(' ')?;
             ["exclude", "include"].contains(&word).then(|| format!("path-{word}={}", glob.trim_matches('"')))
@@ -165,7 +133,7 @@ impl Built {
 
     /// A flat archive of just these packages, as the cache has them.
     fn repository(&self, image: &str, packages: &[&LockedPackage]) -> PathBuf {
-        let (folder, cache) = (self.folder.path().join(format!("{image}-debs")), Cache::open(&self.cache).unwrap());
+        let (folder, cache) = (self.copy.home().join(format!("{image}-debs")), Cache::open(cache()).unwrap());
         fs::create_dir(&folder).unwrap();
         let mut index = String::new();
         for package in packages {

@@ -41,6 +41,8 @@ pub(super) struct ImageDocument<'a> {
     version_from: Option<&'a str>,
     own_versions: bool,
     overrides: Vec<Override>,
+    /// Whether `overrides` has those over packages.
+    packages_known: bool,
     locked: Option<Vec<Value>>,
 }
 
@@ -93,7 +95,8 @@ pub(super) fn image<'a>(view: &View<'a>) -> Result<ImageDocument<'a>, OciError> 
         tests: image.tests.iter().map(test).collect(),
         version_from: image.version_from.as_ref().map(|name| name.as_str()),
         own_versions: image.own_versions,
-        overrides: overrides(project, image),
+        overrides: overrides(project, image, view.packages.as_deref()),
+        packages_known: view.packages.is_some(),
         locked: view.locked.as_ref().map(|packages| packages.iter().map(locked).collect()),
     })
 }
@@ -178,7 +181,7 @@ fn account(account: &Account) -> Value {
     let path = |path: &Option<crate::path::ImagePath>| path.as_ref().map(ToString::to_string);
     json!({
         "name": account.name, "uid": account.uid, "gid": account.gid, "groups": account.groups,
-        "home": path(&account.home), "shell": path(&account.shell), "group_only": account.group_only,
+        "home": path(&account.home), "shell": path(&account.shell), "gecos": account.gecos, "group_only": account.group_only,
     })
 }
 

@@ -4,12 +4,17 @@ mod document;
 mod overrides;
 mod text;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use clap::ValueEnum;
 
 use super::sources::{host_arch, read_lock};
-use super::{Exit, Failure, Global, each, load_project};
+use super::{Exit, Failure, Global, each, load_project, place};
 use crate::build::{self, Request};
 use crate::estate::{Image, Project};
+use crate::fetch::Cache;
+use crate::layer::{Fragment, Fragments};
 use crate::lock::{Lock, LockedPackage, Member};
 use crate::ui::Screen;
 
@@ -35,6 +40,9 @@ pub struct Arguments {
     /// Print every locked package, too
     #[arg(long)]
     packages: bool,
+    /// The cache's folder, for what packages hold; `WHARF_CACHE`, else the user's cache folder, unless told
+    #[arg(long = "cache", value_name = "DIR")]
+    cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -51,13 +59,16 @@ struct View<'a> {
     locked: Option<Vec<&'a LockedPackage>>,
     /// Wanted by name, as the lock resolved them.
     roots: Vec<&'a str>,
+    /// Its packages as the cache has them; none where it lacks one, or where the image is not locked.
+    packages: Option<Vec<Arc<Fragment>>>,
 }
 
 /// Prints the image.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
-    let Arguments { what: Noun::Image, name, distro, arch, packages } = arguments;
+    let Arguments { what: Noun::Image, name, distro, arch, packages, cache } = arguments;
     let project = load_project(global)?;
     let lock = read_lock(&project)?;
+    let fragments = lock.as_ref().and_then(|lock| fragments(lock, cache.as_deref()));
     let request = Request {
         images: vec![name],
         distros: distro.into_iter().collect(),
@@ -65,10 +76,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     };
     let images = build::select(&project, &request).map_err(each)?;
     if global.json {
-        let images = images.iter().map(|image| document::image(&view(&project, lock.as_ref(), image)));
+        let images = images.iter().map(|image| document::image(&view(&project, lock.as_ref(), fragments.as_ref(), image)));
         screen.document(&document::Document { version: 1, images: images.collect::<Result<_, _>>()? });
     } else if let Some(image) = images.iter().min_by_key(|image| rank(&project, image)) {
-        screen.out(&text::image(&view(&project, lock.as_ref(), image), packages));
+        screen.out(&text::image(&view(&project, lock.as_ref(), fragments.as_ref(), image), packages));
     }
     Ok(Exit::Done)
 }
@@ -83,11 +94,26 @@ fn rank(project: &Project, image: &Image) -> (bool, bool, Option<usize>) {
     )
 }
 
-fn view<'a>(project: &'a Project, lock: Option<&'a Lock>, image: &'a Image) -> View<'a> {
+/// The cache's fragments. Showing makes no cache, and does without one that cannot be used.
+fn fragments(lock: &Lock, told: Option<&Path>) -> Option<Fragments> {
+    let folder = place::cache(told).ok().filter(|folder| folder.is_dir())?;
+    Some(Fragments::new(Arc::new(Cache::open(&folder).ok()?), lock.compression))
+}
+
+fn view<'a>(
+    project: &'a Project,
+    lock: Option<&'a Lock>,
+    fragments: Option<&Fragments>,
+    image: &'a Image,
+) -> View<'a> {
     let member = Member::Image(image.name.clone());
     let target = lock.and_then(|lock| lock.targets.get(&(image.distro.clone(), image.arch.clone())));
     let locked = lock.and_then(|lock| lock.packages_of(&image.distro, &image.arch, &member));
     let roots = target.and_then(|target| target.members.get(&member));
     let roots = roots.map(|member| member.roots.iter().map(|name| name.as_str()).collect()).unwrap_or_default();
-    View { project, image, locked, roots }
+    let distro = project.distros.get(&image.distro);
+    let packages = locked.as_ref().zip(fragments).zip(distro).and_then(|((locked, fragments), distro)| {
+        locked.iter().map(|package| fragments.find(&package.sha256, &distro.filters)).collect()
+    });
+    View { project, image, locked, roots, packages }
 }

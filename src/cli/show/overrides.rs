@@ -1,8 +1,10 @@
-//! What wins over what: a child over its parent, a node over a tree.
+//! What wins over what: a child over its parent, a node over a tree, a tree over a package.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::estate::{Image, ImageConfig, ImageKey, Project, TreeContent};
+use crate::layer::{EntryKind, Fragment};
 use crate::path::ImagePath;
 
 /// Something that is said more than once.
@@ -16,8 +18,9 @@ pub(super) struct Override {
     pub over: Vec<String>,
 }
 
-pub(super) fn overrides(project: &Project, image: &Image) -> Vec<Override> {
-    let mut all = paths(image);
+/// `packages` are those of the image, where they are known.
+pub(super) fn overrides(project: &Project, image: &Image, packages: Option<&[Arc<Fragment>]>) -> Vec<Override> {
+    let mut all = paths(image, packages.unwrap_or_default());
     let parent = image.levels.iter().rev().nth(1).and_then(|level| {
         let key = ImageKey { image: level.image.clone(), distro: image.distro.clone(), arch: image.arch.clone() };
         project.images.get(&key)
@@ -28,24 +31,52 @@ pub(super) fn overrides(project: &Project, image: &Image) -> Vec<Override> {
     all
 }
 
-/// Paths that several levels, or a tree and a node of one level, fill. Folders that trees share are no conflict.
-fn paths(image: &Image) -> Vec<Override> {
-    let mut said: BTreeMap<&ImagePath, Vec<String>> = BTreeMap::new();
+/// Paths that several levels, a tree and a node of one level, or a package and either fill. Folders that trees and
+/// packages share are no conflict; a `dir` node has the last word on the owner and the mode of a package's.
+fn paths(image: &Image, packages: &[Arc<Fragment>]) -> Vec<Override> {
+    let mut said: BTreeMap<&ImagePath, Said> = BTreeMap::new();
     for level in &image.levels {
-        let mut say = |path, what: &str| said.entry(path).or_default().push(format!("{what} of {}", level.image));
+        let mut say = |path, what: &str, is_dir| {
+            let said = said.entry(path).or_default();
+            said.who.push(format!("{what} of {}", level.image));
+            said.is_dir = is_dir;
+        };
         for tree in &level.trees {
             for file in tree.files.iter().filter(|file| file.content != TreeContent::Dir) {
-                say(&file.path, &format!("tree `{}`", tree.name));
+                say(&file.path, &format!("tree `{}`", tree.name), false);
             }
         }
-        level.dirs.iter().for_each(|dir| say(&dir.path, "dir"));
-        level.files.iter().for_each(|file| say(&file.path, "file"));
-        level.links.iter().for_each(|link| say(&link.path, "link"));
+        level.dirs.iter().for_each(|dir| say(&dir.path, "dir", true));
+        level.files.iter().for_each(|file| say(&file.path, "file", false));
+        level.links.iter().for_each(|link| say(&link.path, "link", false));
     }
-    let several = said.into_iter().filter(|(_, who)| who.len() > 1);
+    let several = said.into_iter().map(|(path, said)| (path, said.over(path, packages)));
     several
+        .filter(|(_, who)| who.len() > 1)
         .filter_map(|(path, mut who)| Some(Override { what: path.to_string(), wins: who.pop()?, over: who }))
         .collect()
+}
+
+/// Who speaks of a path, the weakest first.
+#[derive(Debug, Default)]
+struct Said {
+    who: Vec<String>,
+    /// The last one wants a directory.
+    is_dir: bool,
+}
+
+impl Said {
+    /// With the packages that hold the path: any level's word is stronger than theirs.
+    fn over(self, path: &ImagePath, packages: &[Arc<Fragment>]) -> Vec<String> {
+        let holds = |fragment: &&Arc<Fragment>| {
+            fragment.get(path).is_some_and(|entry| self.is_dir || !matches!(entry.kind, EntryKind::Dir))
+        };
+        let names = packages.iter().filter(holds).filter_map(|fragment| fragment.package.as_ref());
+        let mut who: Vec<String> = names.map(|info| format!("package `{}`", info.name)).collect();
+        who.sort();
+        who.extend(self.who);
+        who
+    }
 }
 
 /// Settings that the parent has with another value.

@@ -83,8 +83,19 @@ pub(super) fn image(view: &View<'_>, packages: bool) -> String {
     tests(&mut page, image);
 
     page.section("Overrides");
-    for entry in overrides(project, image) {
+    for entry in overrides(project, image, view.packages.as_deref()) {
         page.line("", format!("{}: {}, over {}", entry.what, entry.wins, entry.over.join(", ")));
+    }
+    let has_paths = image.levels.iter().any(|level| {
+        let Level { trees, dirs, files, links, .. } = level;
+        !(trees.is_empty() && dirs.is_empty() && files.is_empty() && links.is_empty())
+    });
+    if has_paths && view.packages.is_none() {
+        let why = match view.locked {
+            None => "the image is not locked".to_owned(),
+            Some(_) => format!("the cache lacks some; `wharf build {}` brings them in", image.name),
+        };
+        page.line("", format!("what they win over in packages is not known: {why}"));
     }
     locked(&mut page, view, packages);
     page.text
@@ -155,6 +166,9 @@ fn accounts(page: &mut Page, image: &Image) {
         let paths = [("home", &account.home), ("shell", &account.shell)];
         for (word, path) in paths.iter().filter_map(|(word, path)| Some((word, path.as_ref()?))) {
             let _ = write!(text, " {word}={path}");
+        }
+        if let Some(gecos) = &account.gecos {
+            let _ = write!(text, " gecos={}", quoted(gecos));
         }
         if !account.groups.is_empty() {
             let groups: Vec<&str> = account.groups.iter().map(|group| group.as_str()).collect();

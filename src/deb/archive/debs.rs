@@ -58,6 +58,7 @@ pub fn fetch_debs<'a>(
         let advance = |count| access.progress.advance(Phase::Fetch, count, package.name.as_str());
         match access.http.download(access.cache, &wanted, &places, &advance) {
             Ok(fetched) => {
+                access.progress.whole(Phase::Fetch, fetched.place.is_none().then_some(package.size));
                 if let Some(place) = fetched.place.and_then(|at| known.get(at)) {
                     access.served.set(&distro.name, &package.archive, place);
                 }

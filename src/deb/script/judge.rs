@@ -21,6 +21,8 @@ pub struct Judgement {
     pub unjudged: Vec<Unjudged>,
     /// Decisions of the image that no script of its packages asked for.
     pub unused: Vec<Span>,
+    /// The rests of scripts that somebody judged, or that take over a judgement: what a later one is compared with.
+    pub rests: Vec<Rest>,
 }
 
 /// A script whose rest is not the one that was judged; it locks with the old judgement.
@@ -99,8 +101,12 @@ impl Judgement {
             let fits = rules.iter().find(|rule| rule.rest.is_none_or(|judged| judged == rest.digest));
             match (decision, fits, rules.last()) {
                 (Some(worth), ..) => self.call(package, kind, &rest.text, worth),
-                (None, Some(rule), _) => self.call(package, kind, &rest.text, &rule.worth),
+                (None, Some(rule), _) => {
+                    self.rests.push(rest.clone());
+                    self.call(package, kind, &rest.text, &rule.worth);
+                }
                 (None, None, Some(rule)) => {
+                    self.rests.push(rest.clone());
                     self.changed.push(ChangedScript {
                         package: package.name.clone(),
                         version: package.version.clone(),

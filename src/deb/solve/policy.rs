@@ -120,7 +120,7 @@ impl<'p, 'a> Policy<'p, 'a> {
         let providing: Vec<Id> = self.pool.providing(dependency).collect();
         let mut names: Vec<_> = providing.iter().filter_map(|&id| self.pool.record(id)).collect();
         // As apt compares providers: essential ones, then by priority, then what its cache met last. That is hardly
-        // ever another order than that of names backwards (measured: tests/solver.rs).
+        // ever another order than that of names backwards (measured: tests/solver/).
         names.sort_by_key(|record| (!record.essential, record.priority, Reverse(&record.name)));
         names.dedup_by_key(|record| &record.name);
         for record in names {

@@ -336,6 +336,7 @@ fn merge_account(inherited: Account, child: &Account) -> Account {
         groups,
         home: child.home.clone().or(inherited.home),
         shell: child.shell.clone().or(inherited.shell),
+        gecos: child.gecos.clone().or(inherited.gecos),
         group_only: child.group_only,
         span: child.span,
     }

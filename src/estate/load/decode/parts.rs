@@ -24,9 +24,10 @@ pub(super) fn account(mut reader: Reader<'_, '_>) -> Option<Account> {
     };
     let home = reader.property("home");
     let shell = reader.property("shell");
+    let gecos = gecos(&mut reader);
     let group_only = reader.property("group-only").unwrap_or(false);
     if group_only {
-        for name in ["uid", "home", "shell", "groups"] {
+        for name in ["uid", "home", "shell", "groups", "gecos"] {
             if let Some(value) = reader.node().property(name) {
                 let message = format!("a group has no `{name}`");
                 reader.mistake(Mistake::new("bad-value", value.span, message).label("take this away"));
@@ -39,7 +40,20 @@ pub(super) fn account(mut reader: Reader<'_, '_>) -> Option<Account> {
         return None;
     }
     reader.finish();
-    Some(Account { name: name?, uid, gid, groups, home, shell, group_only, span })
+    Some(Account { name: name?, uid, gid, groups, home, shell, gecos, group_only, span })
+}
+
+/// `gecos="Memcached,,,"`: a field of passwd(5), so it holds no colon.
+fn gecos(reader: &mut Reader<'_, '_>) -> Option<String> {
+    let text: String = reader.property("gecos")?;
+    if let Some(c) = text.chars().find(|c| *c == ':' || c.is_control())
+        && let Some(value) = reader.node().property("gecos")
+    {
+        let what = if c == ':' { "`:`" } else { "a line's end or another control character" };
+        let mistake = Mistake::new("bad-value", value.span, format!("a comment of passwd cannot hold {what}"));
+        reader.mistake(mistake.label("take it away"));
+    }
+    Some(text)
 }
 
 /// `groups="adm,video"`

@@ -467,3 +467,16 @@ fn three_hundred_mistakes_are_three_hundred() {
     assert_eq!(mistakes.summary(), "300 mistakes in 1 file");
     assert_eq!(mistakes.reports().len(), 300);
 }
+
+#[test]
+fn a_comment_of_an_account_is_one_field_of_passwd() {
+    let spec = "image \"a\" {\n    account \"b\" uid=5 gecos=\"x:0:0\"\n    account \"c\" uid=6 gecos=\"two\\nlines\"\n    account \"d\" gid=7 group-only=#true gecos=\"none\"\n}\n";
+    assert_snapshot!(mistakes(spec), @r#"
+    specs/a.kdl:2:29 a comment of passwd cannot hold `:`
+        ["x:0:0"] take it away
+    specs/a.kdl:3:29 a comment of passwd cannot hold a line's end or another control character
+        ["two\nlines"] take it away
+    specs/a.kdl:4:46 a group has no `gecos`
+        ["none"] take this away
+    "#);
+}
