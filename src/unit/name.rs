@@ -124,6 +124,11 @@ impl UnitName {
         Ok(Self { base: ObjectName::new(base).map_err(|_| wrong())?, kind })
     }
 
+    /// A target of systemd's own.
+    pub(super) fn target(base: &'static str) -> Self {
+        Self { base: ObjectName(base.to_owned()), kind: UnitKind::Target }
+    }
+
     /// The name without its type.
     pub fn base(&self) -> &ObjectName {
         &self.base

@@ -8,6 +8,8 @@
 //!   which systemd reads as the end of a command. Both are written with `%i`, that is empty outside of templates.
 //! * It writes U+0080 as one byte, which is no UTF-8; so C1 controls are refused for all.
 
+use super::say::Unsayable;
+
 /// Why a text can be no word at all; none if it can.
 pub fn unsayable(text: &str) -> Option<&'static str> {
     if text.contains('\0') {
@@ -16,6 +18,17 @@ pub fn unsayable(text: &str) -> Option<&'static str> {
         Some("podman's generator spoils the control characters U+0080 to U+009F")
     } else {
         None
+    }
+}
+
+/// Refuses the first of some words that can be none.
+pub(super) fn check(unit: &str, key: &str, words: &[String]) -> Result<(), Unsayable> {
+    match words.iter().find_map(|text| unsayable(text).map(|why| (text, why))) {
+        Some((text, why)) => {
+            let (unit, key) = (unit.to_owned(), key.to_owned());
+            Err(Unsayable::Text { unit, key, text: text.clone(), why: why.to_owned() })
+        }
+        None => Ok(()),
     }
 }
 

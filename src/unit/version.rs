@@ -34,6 +34,9 @@ impl PodmanVersion {
 
     /// The first podman with Quadlet.
     pub const QUADLET: Self = Self::new(4, 4);
+
+    /// The first podman whose .volume and .network can give their objects names of their own.
+    pub const NAMED: Self = Self::new(4, 7);
 }
 
 impl fmt::Display for PodmanVersion {
