@@ -39,4 +39,5 @@ mod solver;
 mod store;
 mod support;
 mod tree_oracle;
+mod unit;
 mod views;

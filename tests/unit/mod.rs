@@ -1,0 +1,5 @@
+//! Units beside the truth: podman's own generator of two releases, and systemd.
+
+mod manager;
+mod odd;
+mod roots;
