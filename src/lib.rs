@@ -8,6 +8,8 @@
 //! | [`ui`] | progress, tables, diagnostics |
 //! | [`trial`] | images' own tests, run under podman, and their report |
 //! | [`build`] | which images, in which order; the orchestrator of lock and build |
+//! | [`desired`] | what each host shall have: units, files, secrets' names |
+//! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
 //! | [`unit`] | Quadlet and systemd units: meanings, and their text for each podman |
 //! | [`oci`] | config, manifest, index, the store, exports |
@@ -29,6 +31,7 @@
 pub mod build;
 pub mod cli;
 pub mod deb;
+pub mod desired;
 pub mod digest;
 pub mod effect;
 pub mod estate;
@@ -40,6 +43,7 @@ pub mod oci;
 pub mod path;
 pub mod podman;
 pub mod progress;
+pub mod release;
 pub mod spec;
 pub mod tree;
 pub mod trial;

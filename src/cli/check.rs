@@ -1,5 +1,7 @@
 //! `wharf check`: reads and resolves everything, prints every mistake.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Exit, Failure, Global, project_root};
@@ -32,6 +34,10 @@ struct Counts {
     distros: usize,
     arches: usize,
     builds: usize,
+    services: usize,
+    estates: usize,
+    /// By estate: groups without a health check.
+    unchecked: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +89,7 @@ pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Ex
         };
     }
     let project = outcome?;
-    let Counts { images, distros, arches, builds } = counts(&project);
+    let Counts { images, distros, arches, builds, services, estates, .. } = counts(&project);
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     screen.say(&format!(
         "no mistakes: {} on {} and {}, {} in all",
@@ -92,6 +98,15 @@ pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Ex
         arches_text(arches),
         plural(builds, "build"),
     ));
+    if services > 0 || estates > 0 {
+        screen.say(&format!("{} in {}", plural(services, "service"), plural(estates, "estate")));
+    }
+    for (estate, placed) in &project.placed {
+        let names: Vec<String> = placed.unchecked.iter().map(|name| format!("`{name}`")).collect();
+        if !names.is_empty() {
+            screen.say(&format!("without a health check in {estate}: {}", names.join(", ")));
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -105,6 +120,13 @@ fn counts(project: &Project) -> Counts {
         distros: project.distros.len(),
         arches: project.arches.len(),
         builds: project.images.len(),
+        services: project.services.len(),
+        estates: project.estates.len(),
+        unchecked: project
+            .placed
+            .iter()
+            .map(|(name, placed)| (name.to_string(), placed.unchecked.iter().map(ToString::to_string).collect()))
+            .collect(),
     }
 }
 

@@ -272,8 +272,8 @@ pub struct Container {
     pub labels: BTreeMap<String, Text>,
     /// The pod that it runs in.
     pub pod: Option<Spanned<ServiceName>>,
-    /// The ordinary account of the host that runs it.
-    pub run_as: Option<Spanned<AccountName>>,
+    /// The ordinary account of the host that runs it, and its id there.
+    pub run_as: Option<Spanned<(AccountName, u32)>>,
     /// A time zone of the image.
     pub timezone: Option<String>,
 }

@@ -102,7 +102,13 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
         "add-host" => container.add_hosts.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
         "label" => container.labels.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
         "pod" => container.pod = spanned(&mut reader, "a pod").pop(),
-        "run-as" => container.run_as = spanned(&mut reader, "an account of the host").pop(),
+        "run-as" => {
+            let account = spanned(&mut reader, "an account of the host").pop();
+            let uid: Option<u32> = reader.required("uid", "uid=2001");
+            let both = account.zip(uid);
+            container.run_as =
+                both.map(|(name, uid)| crate::spec::Spanned::new((name.value, uid), name.span));
+        }
         "timezone" => container.timezone = reader.argument::<Plain>("a time zone").map(|Plain(zone)| zone),
         _ => return false,
     }

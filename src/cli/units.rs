@@ -1,0 +1,212 @@
+//! `wharf units`: the files that each host would get.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Exit, Failure, Global, chosen_estate, load_project};
+use crate::desired::{Desired, Ground, HostDesired, ImageNeed, SecretSource, desired};
+use crate::digest::Digest;
+use crate::estate::{Estate, Project};
+use crate::name::{HostName, ServiceName};
+use crate::release::{self, Release};
+use crate::spec::{Log, Mistakes, did_you_mean};
+use crate::ui::Screen;
+use crate::unit::Ask;
+
+/// Arguments of `wharf units`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Files land at DIR/HOST/PATH, with DIR/HOST.json beside, which names their owners, modes and digests, the\n\
+                        images, and the secrets by podman's names for them; no secret's value is in any of it.\n\nExamples:\n  \
+                        wharf units --to out\n  wharf units --estate multinode --host control1 --to out\n  \
+                        wharf units --service keystone\n  \
+                        git diff --no-index old out               # what a change of specs does to every host")]
+pub struct Arguments {
+    /// Write the files below this folder, which must be empty or not be there; list them otherwise
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Only for this host; may repeat
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Only what is there for this service or group; may repeat
+    #[arg(long = "service", value_name = "SERVICE")]
+    services: Vec<String>,
+    /// The release whose manifests units name: releases/NAME.kdl
+    #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
+    release: String,
+    #[command(flatten)]
+    vault: super::secrets::VaultOptions,
+}
+
+/// Writes or lists the files.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let project = load_project(global)?;
+    let estate = chosen_estate(&project, global)?;
+    let hosts = hosts(estate, &arguments.hosts)?;
+    let services = services(&project, estate, &arguments.services)?;
+    let release = read_release(&project, &arguments.release)?;
+    let vault = super::secrets::vault(&project, estate, &arguments.vault)?;
+    let placed = project.placed.get(&estate.name).ok_or_else(|| Failure::plain("the estate has no places"))?;
+    let ground = Ground { project: &project, estate, placed, release: &release, vault: vault.as_ref() };
+    let mut desired = desired(ground, hosts).map_err(|log| mistakes(&project, log))?;
+    if !services.is_empty() {
+        for host in desired.hosts.values_mut() {
+            keep(host, &services);
+        }
+    }
+    if let Some(folder) = &arguments.to {
+        write(folder, &desired)?;
+    }
+    let documents: Vec<Document<'_>> = desired.hosts.iter().map(|(name, host)| document(name, host)).collect();
+    if global.json {
+        screen.document(&All { version: 1, estate: estate.name.as_str(), hosts: documents });
+    } else {
+        screen.out(&listing(&documents));
+    }
+    Ok(Exit::Done)
+}
+
+/// Mistakes with the project's texts.
+pub(super) fn mistakes(project: &Project, log: Log) -> Failure {
+    Failure::from(Mistakes::new(project.sources.clone(), log))
+}
+
+/// A release of the project; an empty one where nothing was built yet.
+pub(super) fn read_release(project: &Project, name: &str) -> Result<Release, Failure> {
+    let path = Release::path(name);
+    match fs::read_to_string(project.root.join(&path)) {
+        Ok(text) => Ok(Release::read(&path, &text)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && name == release::CURRENT => Ok(Release::default()),
+        Err(error) => Err(Failure::with_help(format!("{path} cannot be read: {error}"), "`wharf build` writes releases/current.kdl")),
+    }
+}
+
+fn hosts<'a>(estate: &'a Estate, named: &[String]) -> Result<Vec<&'a HostName>, Failure> {
+    if named.is_empty() {
+        return Ok(estate.hosts.keys().collect());
+    }
+    named
+        .iter()
+        .map(|name| {
+            estate.hosts.keys().find(|known| known.as_str() == name).ok_or_else(|| {
+                let message = format!("the estate `{}` has no host `{name}`", estate.name);
+                match did_you_mean(name, estate.hosts.keys().map(HostName::as_str)) {
+                    Some(help) => Failure::with_help(message, help),
+                    None => Failure::plain(message),
+                }
+            })
+        })
+        .collect()
+}
+
+fn services(project: &Project, estate: &Estate, named: &[String]) -> Result<Vec<ServiceName>, Failure> {
+    let groups = project.placed.get(&estate.name).map(|placed| &placed.groups);
+    let mut found = Vec::new();
+    for name in named {
+        let of = groups.into_iter().flatten().filter(|(_, group)| group.name.as_str() == name || group.service.as_str() == name);
+        let before = found.len();
+        found.extend(of.map(|(name, _)| name.clone()));
+        if found.len() == before {
+            let known = groups.into_iter().flatten().flat_map(|(name, group)| [name.as_str(), group.service.as_str()]);
+            let message = format!("no service `{name}` runs in the estate `{}`", estate.name);
+            return Err(match did_you_mean(name, known) {
+                Some(help) => Failure::with_help(message, help),
+                None => Failure::plain(message),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Leaves only what is there for some services.
+fn keep(host: &mut HostDesired, services: &[ServiceName]) {
+    host.files.retain(|_, file| file.of.iter().any(|name| services.contains(name)));
+    let files = &host.files;
+    host.meanings.retain(|path, _| files.contains_key(path));
+    host.asks.retain(|path, _| files.contains_key(path));
+}
+
+/// The folder of a host below `to`, with all its files.
+fn write(to: &Path, desired: &Desired) -> Result<(), Failure> {
+    let failed = |path: &Path, error: std::io::Error| Failure::plain(format!("{} cannot be written: {error}", path.display()));
+    if to.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        let message = format!("{} is not empty", to.display());
+        return Err(Failure::with_help(message, "name a new folder: files of an older run would stay in this one"));
+    }
+    for (name, host) in &desired.hosts {
+        let root = to.join(name.as_str());
+        fs::create_dir_all(&root).map_err(|error| failed(&root, error))?;
+        for (path, file) in &host.files {
+            let path = root.join(path.trim_start_matches('/'));
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+            }
+            fs::write(&path, &file.bytes).map_err(|error| failed(&path, error))?;
+            let mode = fs::Permissions::from_mode(u32::from(file.mode));
+            fs::set_permissions(&path, mode).map_err(|error| failed(&path, error))?;
+        }
+        let manifest = to.join(format!("{name}.json"));
+        let mut text = serde_json::to_string_pretty(&document(name, host)).map_err(|error| Failure::plain(error.to_string()))?;
+        text.push('\n');
+        fs::write(&manifest, text).map_err(|error| failed(&manifest, error))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    version: u32,
+    estate: &'a str,
+    hosts: Vec<Document<'a>>,
+}
+
+/// A host: docs/json.md has its shape.
+#[derive(Serialize)]
+struct Document<'a> {
+    host: &'a HostName,
+    files: Vec<FileLine<'a>>,
+    images: &'a BTreeMap<String, ImageNeed>,
+    secrets: &'a BTreeMap<String, SecretSource>,
+    asks: &'a BTreeMap<String, Vec<Ask>>,
+}
+
+#[derive(Serialize)]
+struct FileLine<'a> {
+    path: &'a str,
+    service: Option<&'a ServiceName>,
+    uid: u32,
+    gid: u32,
+    mode: String,
+    sha256: Digest,
+}
+
+fn document<'a>(name: &'a HostName, host: &'a HostDesired) -> Document<'a> {
+    let files = host.files.iter().map(|(path, file)| FileLine {
+        path,
+        service: file.of.as_ref(),
+        uid: file.uid,
+        gid: file.gid,
+        mode: format!("{:04o}", file.mode),
+        sha256: file.digest(),
+    });
+    Document { host: name, files: files.collect(), images: &host.images, secrets: &host.secrets, asks: &host.asks }
+}
+
+fn listing(documents: &[Document<'_>]) -> String {
+    let mut text = String::new();
+    for document in documents {
+        let _ = writeln!(text, "{}", document.host);
+        for file in &document.files {
+            let service = file.service.map(|name| format!("  {name}")).unwrap_or_default();
+            let _ = writeln!(text, "  {} {}:{} {}{service}", file.mode, file.uid, file.gid, file.path);
+        }
+        for name in document.secrets.keys() {
+            let _ = writeln!(text, "  secret {name}");
+        }
+    }
+    text
+}

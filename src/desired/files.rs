@@ -1,0 +1,317 @@
+//! Configuration files of a member: rendered, changed by overrides, and where they are mounted from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::config::{Context, Fault, File, Format, Layer, Place, Refusal, Templates, document, ini};
+use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, is_file};
+use crate::name::SecretName;
+use crate::path::ImagePath;
+use crate::spec::{Log, Mistake, Spanned};
+use crate::unit::ObjectName;
+
+use super::member::{Member, json_of, members};
+use super::{Ground, HostFile, SecretSource, context, meaning};
+
+/// Where a mounted file comes from.
+#[derive(Debug, Clone)]
+pub enum ConfigPlace {
+    /// A file of the host, or the folder that holds it, and what of the container it covers.
+    Host {
+        /// The host's path.
+        path: ImagePath,
+        /// The container's.
+        target: ImagePath,
+    },
+    /// A secret of podman's.
+    Secret {
+        /// podman's name of it.
+        object: ObjectName,
+        /// What it is made of.
+        source: SecretSource,
+    },
+}
+
+/// A file as a container sees it.
+#[derive(Debug, Clone)]
+pub struct Mounted {
+    /// Its path there.
+    pub path: ImagePath,
+    /// Where it comes from.
+    pub place: ConfigPlace,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its permissions.
+    pub mode: u16,
+}
+
+/// All templates, and the files that need none.
+pub(super) struct Files {
+    templates: Templates,
+    unreadable: BTreeMap<String, String>,
+}
+
+impl Files {
+    /// Reads every template that services of the estate name, and all that templates may include.
+    pub fn new(ground: Ground<'_>) -> Self {
+        let mut texts = BTreeMap::new();
+        let mut unreadable = BTreeMap::new();
+        let mut add = |name: &str, source: &FileSource| {
+            let bytes = source.read().map_err(|error| error.to_string());
+            let text = bytes.and_then(|bytes| {
+                String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
+            });
+            match text {
+                Ok(text) => {
+                    texts.insert(name.to_owned(), text);
+                }
+                Err(why) => {
+                    unreadable.insert(name.to_owned(), why);
+                }
+            }
+        };
+        for (name, source) in &ground.project.templates {
+            add(name, source);
+        }
+        Self { templates: Templates::new(texts), unreadable }
+    }
+}
+
+/// The files of a member; those that lie on the host are added to `host`.
+pub(super) fn mounted(
+    member: &Member<'_>,
+    files: &Files,
+    host: &mut BTreeMap<String, HostFile>,
+    log: &mut Log,
+) -> Vec<Mounted> {
+    let mut found = Vec::new();
+    if member.service.configs.is_empty() {
+        return found;
+    }
+    let Some(context) = template_context(member, log) else { return found };
+    for config in member.service.configs.values() {
+        let Some(file) = make(member, config, files, &context, log) else { continue };
+        let (uid, gid) = meaning::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
+        let mode = config.mode.map_or(0o644, |mode| mode.0);
+        let Some(place) = place(member, config, &file, (uid, gid, mode), host, log) else { continue };
+        found.push(Mounted { path: config.path.clone(), place, uid, gid, mode });
+    }
+    found
+}
+
+/// What templates of a member see.
+fn template_context(member: &Member<'_>, log: &mut Log) -> Option<Context> {
+    let Value::Object(values) = context(member, log) else { return None };
+    let ground = member.ground;
+    let all: BTreeMap<String, Value> = ground
+        .placed
+        .groups
+        .values()
+        .map(|group| (group.name.to_string(), Value::Array(members(ground, group, None))))
+        .collect();
+    let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+    match Context::new(&values, &all, secrets) {
+        Ok(context) => Some(context),
+        Err(error) => {
+            log.push(Mistake::new("reserved-character", member.service.span, error.to_string()).label("of this"));
+            None
+        }
+    }
+}
+
+/// The file of a `config` node; what is wrong is said.
+pub(super) fn make(
+    member: &Member<'_>,
+    config: &Config,
+    files: &Files,
+    context: &Context,
+    log: &mut Log,
+) -> Option<File> {
+    let format = match &config.format {
+        None => Format::of_path(&config.path).unwrap_or(Format::Text),
+        Some(word) => match word.value.parse::<Format>() {
+            Ok(format) => format,
+            Err(error) => {
+                let mistake = Mistake::new("bad-value", word.span, error.to_string()).label("not a format");
+                log.push(mistake.help(error.help));
+                return None;
+            }
+        },
+    };
+    let layers = layers(member, config, format, log);
+    let text = |source: &FileSource| {
+        let bytes = source.read().map_err(|error| error.to_string())?;
+        String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
+    };
+    let made = match &config.content {
+        ConfigContent::Template(name, _) => {
+            if let Some(why) = files.unreadable.get(name) {
+                let message = format!("templates/{name} cannot be read: {why}");
+                log.push(Mistake::new("unreadable", config.span, message).label("named here"));
+                return None;
+            }
+            File::make(&files.templates, name, &config.path, format, context, &layers)
+        }
+        ConfigContent::Source(name, source) => match text(source) {
+            Ok(text) => File::of_text(name, text, &config.path, format, &layers),
+            Err(why) => {
+                let message = format!("templates/{name} cannot be read: {why}");
+                log.push(Mistake::new("unreadable", config.span, message).label("named here"));
+                return None;
+            }
+        },
+        ConfigContent::Text(text) => {
+            let text = member.fill(text, config.span, log);
+            File::of_text("the text in the spec", text, &config.path, format, &layers)
+        }
+        ConfigContent::Overrides => File::of_text("nothing", empty(format), &config.path, format, &layers),
+    };
+    match made {
+        Ok(file) => Some(file),
+        Err(refusals) => {
+            for refusal in refusals {
+                log.push(mistake(member, config, refusal));
+            }
+            None
+        }
+    }
+}
+
+/// A file of a format that says nothing.
+fn empty(format: Format) -> String {
+    match format {
+        Format::Json => "{}\n".to_owned(),
+        Format::Yaml => "{}\n".to_owned(),
+        Format::Text | Format::Ini | Format::Oslo => String::new(),
+    }
+}
+
+/// A refusal as a mistake of the project.
+fn mistake(member: &Member<'_>, config: &Config, refusal: Refusal) -> Mistake {
+    match refusal {
+        Refusal::Misfit(misfit) => {
+            let span = match misfit.place {
+                Place::Spec(span) => span,
+                Place::Line { .. } => config.span,
+            };
+            Mistake::new("override", span, misfit.message).label("this change").help_if(misfit.help)
+        }
+        Refusal::Fault(fault) => template_mistake(member, config, &fault),
+    }
+}
+
+fn template_mistake(member: &Member<'_>, config: &Config, fault: &Fault) -> Mistake {
+    let place = fault.place().map(|(name, line)| format!("templates/{name}:{line}: ")).unwrap_or_default();
+    let message = format!("{place}{}", fault.message);
+    let label = format!("{} of `{}` on {}: {}", config.path, member.group.name, member.host.name, fault.label);
+    Mistake::new(fault.code, config.span, message).label(label).help_if(fault.help.clone())
+}
+
+/// What changes a file, weakest first.
+fn layers(member: &Member<'_>, config: &Config, format: Format, log: &mut Log) -> Vec<Layer> {
+    let changes = member.changes(log);
+    let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
+        let service = change.service.as_ref().is_none_or(|name| {
+            name.value == member.service.name || name.value == member.group.name
+        });
+        service && is_file(config.path.as_str(), &change.file)
+    });
+    let mine: Vec<&Override> = mine.collect();
+    let _ = format;
+    mine.into_iter()
+        .map(|change| match &change.change {
+            Change::Sections(sections) => {
+                let mut all = Vec::new();
+                for (section, options) in sections {
+                    for (key, values) in options {
+                        let place = Place::Spec(values.span);
+                        let values = values.value.iter().map(|text| {
+                            let text = member.fill(text, values.span, log);
+                            crate::config::Layered::new(Some(text), place.clone())
+                        });
+                        let values = values.collect();
+                        all.push(ini::Change { section: section.clone(), key: key.clone(), values, place });
+                    }
+                }
+                Layer::Ini(all)
+            }
+            Change::Keys(keys) => Layer::Document(node_of_keys(keys, change)),
+        })
+        .collect()
+}
+
+fn node_of_keys(keys: &BTreeMap<String, Spanned<KeyChange>>, change: &Override) -> document::Node {
+    let mut map = document::Map::new();
+    for (key, value) in keys {
+        let _ = map.insert(document::Value::from(key.as_str()), node_of(value, change));
+    }
+    document::Node::new(document::Value::Map(map), Place::Spec(change.span))
+}
+
+fn node_of(change: &Spanned<KeyChange>, whole: &Override) -> document::Node {
+    let place = Place::Spec(change.span);
+    let value = match &change.value {
+        KeyChange::Remove => document::Value::Null,
+        KeyChange::One(scalar) => document::Value::from_json(&json_of(scalar)),
+        KeyChange::List(list) => {
+            let items = list.iter().map(|item| {
+                document::Node::new(document::Value::from_json(&json_of(item)), place.clone())
+            });
+            document::Value::List(items.collect())
+        }
+        KeyChange::Keys(keys) => return document::Node { place, ..node_of_keys(keys, whole) },
+    };
+    document::Node::new(value, place)
+}
+
+/// Where a file is mounted from.
+fn place(
+    member: &Member<'_>,
+    config: &Config,
+    file: &File,
+    (uid, gid, mode): (u32, u32, u16),
+    host: &mut BTreeMap<String, HostFile>,
+    log: &mut Log,
+) -> Option<ConfigPlace> {
+    let group = member.group.name.clone();
+    if !file.secrets().is_empty() {
+        let label = format!("{}-{}", member.group.name, config.path.file_name());
+        let object = match member.ground.vault.object_of(&label, file) {
+            Ok(object) => object,
+            Err(why) => {
+                let message = format!("{} of `{}`: {why}", config.path, member.group.name);
+                log.push(Mistake::new("no-secret", config.span, message).label("holds secrets"));
+                return None;
+            }
+        };
+        let secrets = file.secrets().iter().filter_map(|name| SecretName::new(name.as_str()).ok()).collect();
+        let source = SecretSource::File { service: group, path: config.path.to_string(), secrets };
+        return match ObjectName::new(object) {
+            Ok(object) => Some(ConfigPlace::Secret { object, source }),
+            Err(error) => {
+                log.push(meaning::refused(member, config.span, &error.to_string()));
+                None
+            }
+        };
+    }
+    let bytes = file.text().as_bytes().to_vec();
+    let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
+        host.insert(path.to_string(), HostFile { bytes, uid, gid, mode, of: Some(group) });
+    };
+    if config.on_change == OnChange::Restart {
+        // By content: a file that changes is another file, and the unit says so.
+        let key = crate::digest::Digest::of(format!("{uid} {gid} {mode:o} {}", file.digest()).as_bytes());
+        let path = meaning::content_path(&key)?;
+        put(&path, host);
+        return Some(ConfigPlace::Host { path, target: config.path.clone() });
+    }
+    // In a folder that stays: a file in it can be replaced while the container runs.
+    let (folder, name) = config.path.as_str().rsplit_once('/')?;
+    let flat = folder.trim_start_matches('/').replace('/', "-");
+    let live = format!("/var/lib/wharf/live/{}/{flat}", member.group.name);
+    put(&ImagePath::new(&format!("{live}/{name}")).ok()?, host);
+    Some(ConfigPlace::Host { path: ImagePath::new(&live).ok()?, target: ImagePath::new(folder).ok()? })
+}

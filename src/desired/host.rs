@@ -1,0 +1,240 @@
+//! Everything on each host, put together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::estate::{Host, Owner};
+use crate::name::{HostName, ServiceName};
+use crate::path::ImagePath;
+use crate::spec::{Log, Mistake, Span};
+use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
+
+use super::files::{Files, mounted};
+use super::member::{Member, members_on};
+use super::{Desired, Ground, HostDesired, HostFile, meaning};
+
+/// A unit, and what it is there for.
+#[derive(Debug, Clone)]
+struct Unit {
+    meaning: Meaning,
+    scope: Scope,
+    /// The user whose manager runs it.
+    uid: Option<u32>,
+    /// The group that asks for it; none where several do, or the estate.
+    of: Option<ServiceName>,
+    span: Span,
+}
+
+/// Units by the name under which systemd knows them.
+type Units = BTreeMap<String, Unit>;
+
+/// The podman that a host has where its node says nothing: that of Debian 13.
+const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
+
+/// What some hosts shall have.
+pub(super) fn all<'a>(
+    ground: Ground<'a>,
+    hosts: impl IntoIterator<Item = &'a HostName>,
+) -> Result<Desired, Log> {
+    let files = Files::new(ground);
+    let wanted: Vec<&Host> = hosts.into_iter().filter_map(|name| ground.estate.hosts.get(name)).collect();
+    let found: Vec<(HostName, HostDesired, Log)> = wanted
+        .par_iter()
+        .map(|host| {
+            let mut log = Log::new();
+            let desired = one(ground, host, &files, &mut log);
+            (host.name.clone(), desired, log)
+        })
+        .collect();
+    let mut log = Log::new();
+    let mut desired = Desired::default();
+    for (name, host, mistakes) in found {
+        for mistake in mistakes {
+            // One service on many hosts makes one mistake.
+            if !log.iter().any(|known: &Mistake| known.span == mistake.span && known.code == mistake.code) {
+                log.push(mistake);
+            }
+        }
+        desired.hosts.insert(name, host);
+    }
+    if log.is_empty() { Ok(desired) } else { Err(log) }
+}
+
+fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDesired {
+    let mut desired = HostDesired::default();
+    if host.leave {
+        return desired;
+    }
+    let version = match &host.podman {
+        None => PODMAN,
+        Some(text) => match text.value.parse::<PodmanVersion>() {
+            Ok(version) => version,
+            Err(error) => {
+                let mistake = Mistake::new("bad-value", text.span, error.to_string()).label("not a version");
+                log.push(mistake.help("write what `podman --version` says: podman=\"5.4\""));
+                return desired;
+            }
+        },
+    };
+    let members = members_on(ground, host, log);
+    let mut units = Units::new();
+    if let Some(target) = meaning::target(ground.estate) {
+        let target = Meaning::Target(Box::new(target));
+        let name = target.unit().to_string();
+        units.insert(name, Unit { meaning: target, scope: Scope::System, uid: None, of: None, span: ground.estate.span });
+    }
+    for member in &members {
+        let mounted = mounted(member, files, &mut desired.files, log);
+        let wanted = meaning::wanted(member, &mounted, log);
+        desired.secrets.extend(wanted.secrets);
+        desired.images.extend(wanted.image);
+        let (scope, uid) = match &member.service.container.run_as {
+            None => (Scope::System, None),
+            Some(account) => (Scope::User, Some(account.value.1)),
+        };
+        for meaning in wanted.meanings {
+            add(&mut units, member, meaning, (scope, uid), log);
+        }
+        if let Some(account) = &member.service.container.run_as {
+            let path = format!("/var/lib/systemd/linger/{}", account.value.0);
+            desired.files.insert(path, HostFile::plain(Vec::new(), Some(member.group.name.clone())));
+        }
+    }
+    pods(&mut units);
+    for (name, Unit { meaning, scope, uid, of, span }) in units {
+        match unit::units(&meaning, &version, scope) {
+            Ok(written) => {
+                for file in written {
+                    let path = unit_path(&file, scope, uid);
+                    let asks = unit::asks(&meaning, &version);
+                    if !asks.is_empty() {
+                        desired.asks.insert(path.clone(), asks);
+                    }
+                    desired.files.insert(path.clone(), HostFile::plain(file.render(), of.clone()));
+                    desired.meanings.insert(path, meaning.clone());
+                }
+            }
+            Err(error) => {
+                let message = format!("{name} on {}: {error}", host.name);
+                log.push(Mistake::new("unsayable", span, message).label("of this"));
+            }
+        }
+    }
+    host_files(&members, ground, &mut desired, log);
+    desired
+}
+
+/// Adds a unit; two that say different things under one name are a mistake.
+fn add(
+    units: &mut Units,
+    member: &Member<'_>,
+    meaning: Meaning,
+    (scope, uid): (Scope, Option<u32>),
+    log: &mut Log,
+) {
+    let name = meaning.unit().service().to_string();
+    match units.get(&name) {
+        Some(known) if known.meaning != meaning => {
+            let message = format!("two units of {} would be called `{name}` and say different things", member.host.name);
+            let mistake = Mistake::new("duplicate", member.service.span, message).label("of this");
+            log.push(mistake.also(known.span, "and of this"));
+        }
+        Some(_) => {}
+        None => {
+            let of = Some(member.group.name.clone());
+            units.insert(name, Unit { meaning, scope, uid, of, span: member.service.span });
+        }
+    }
+}
+
+/// A unit for each pod that containers say they are in, with their ports and network.
+fn pods(units: &mut Units) {
+    let mut pods: BTreeMap<String, (Pod, Scope, Option<u32>, Span)> = BTreeMap::new();
+    for Unit { meaning, scope, uid, span, .. } in units.values_mut() {
+        let Meaning::Container(container) = meaning else { continue };
+        let mut parts = container.parts().clone();
+        let Some((name, _)) = parts.pod.clone() else { continue };
+        let (pod, ..) = pods.entry(name.to_string()).or_insert_with(|| (Pod::new(name), *scope, *uid, *span));
+        // A container in a pod has the pod's network.
+        let network = std::mem::take(&mut parts.network);
+        if pod.network.networks.is_empty() {
+            pod.network.networks = network.networks;
+        }
+        pod.network.publish.extend(network.publish);
+        for entry in network.hosts {
+            if !pod.network.hosts.contains(&entry) {
+                pod.network.hosts.push(entry);
+            }
+        }
+        if let Ok(changed) = unit::Container::new(parts) {
+            **container = changed;
+        }
+    }
+    for (pod, scope, uid, span) in pods.into_values() {
+        let meaning = Meaning::Pod(Box::new(pod));
+        let name = meaning.unit().service().to_string();
+        units.insert(name, Unit { meaning, scope, uid, of: None, span });
+    }
+}
+
+/// Where a unit's file lies: for a user's own, in the folder that podman and systemd read for that user.
+fn unit_path(file: &UnitFile, scope: Scope, uid: Option<u32>) -> String {
+    let kind = file.name().kind();
+    let folder = match (scope, uid, kind.is_quadlet()) {
+        (Scope::User, Some(uid), true) => format!("/etc/containers/systemd/users/{uid}"),
+        (Scope::User, _, false) => "/etc/systemd/user".to_owned(),
+        _ => Scope::System.folder(kind).to_owned(),
+    };
+    format!("{folder}/{}", file.name())
+}
+
+/// Kernel parameters, modules and folders that services ask of their host.
+fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesired, log: &mut Log) {
+    let mut sysctls: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    let mut modules: BTreeSet<&str> = BTreeSet::new();
+    let mut dirs: BTreeMap<&ImagePath, (String, Span)> = BTreeMap::new();
+    for member in members {
+        let span = member.service.span;
+        for (name, value) in &member.service.host.sysctls {
+            match sysctls.get(name.as_str()) {
+                Some((other, first)) if *other != value.as_str() => {
+                    let message = format!("`{name}` of {} would be {other} and {value}", member.host.name);
+                    let mistake = Mistake::new("conflict", span, message).label("of this service");
+                    log.push(mistake.also(*first, "and of this"));
+                }
+                _ => {
+                    sysctls.insert(name, (value, span));
+                }
+            }
+        }
+        modules.extend(member.service.host.modules.iter().map(String::as_str));
+        for (path, dir) in &member.service.host.dirs {
+            let owner: Option<&Owner> = dir.owner.as_ref();
+            let (uid, gid) = meaning::owner(member, owner, dir.group.as_ref(), span, log);
+            let mode = dir.mode.map_or(0o755, |mode| mode.0);
+            let line = format!("d {path} {mode:04o} {uid} {gid} -");
+            match dirs.get(path) {
+                Some((other, first)) if *other != line => {
+                    let message = format!("{path} of {} would have two owners or modes", member.host.name);
+                    let mistake = Mistake::new("conflict", span, message).label("of this service");
+                    log.push(mistake.also(*first, "and of this"));
+                }
+                _ => {
+                    dirs.insert(path, (line, span));
+                }
+            }
+        }
+    }
+    let estate = &ground.estate.name;
+    let mut put = |path: String, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            desired.files.insert(path, HostFile::plain(text, None));
+        }
+    };
+    let lines = sysctls.into_iter().map(|(name, (value, _))| format!("{name} = {value}")).collect();
+    put(format!("/etc/sysctl.d/60-wharf-{estate}.conf"), lines);
+    put(format!("/etc/modules-load.d/wharf-{estate}.conf"), modules.into_iter().map(str::to_owned).collect());
+    put(format!("/etc/tmpfiles.d/wharf-{estate}.conf"), dirs.into_values().map(|(line, _)| line).collect());
+}

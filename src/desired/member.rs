@@ -1,0 +1,266 @@
+//! A service on a host: what its texts refer to.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use crate::estate::{
+    Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue,
+};
+use crate::name::{CapabilityName, HostName};
+use crate::spec::{Log, Mistake, Scalar, Span};
+
+use super::Ground;
+
+/// One service of one group on one host.
+pub struct Member<'a> {
+    /// What it is made of.
+    pub ground: Ground<'a>,
+    /// Its group.
+    pub group: &'a Group,
+    /// Its service.
+    pub service: &'a Service,
+    /// Its host.
+    pub host: &'a Host,
+    /// Its image.
+    pub image: &'a Image,
+    /// Which image that is.
+    pub key: ImageKey,
+    /// Its place among the group's members.
+    pub index: usize,
+}
+
+/// The services of a host, in the order of their groups' names.
+pub fn members_on<'a>(ground: Ground<'a>, host: &'a Host, log: &mut Log) -> Vec<Member<'a>> {
+    let mut members = Vec::new();
+    for group in ground.placed.on(&host.name) {
+        let Some(service) = ground.project.services.get(&group.service) else { continue };
+        let Some((distro, arch)) = ground.estate.target(host, ground.project) else { continue };
+        let key = ImageKey { image: service.image.value.clone(), distro: distro.clone(), arch };
+        let Some(image) = ground.project.images.get(&key) else {
+            let message = format!("the image `{}` is not built for {}", key.image, host.name);
+            log.push(Mistake::new("unbuildable", service.image.span, message).label("this image"));
+            continue;
+        };
+        let index = group.members.iter().position(|name| *name == host.name).unwrap_or(0);
+        members.push(Member { ground, group, service, host, image, key, index });
+    }
+    members
+}
+
+impl<'a> Member<'a> {
+    /// Where it listens.
+    pub fn address(&self) -> IpAddr {
+        self.address_on(self.host)
+    }
+
+    /// Where the group's member on a host listens.
+    fn address_on(&self, host: &Host) -> IpAddr {
+        self.ground.estate.address(host, self.service.on_network.as_ref().map(|name| &name.value))
+    }
+
+    /// The port of the first capability that has one, by name.
+    pub fn port(&self) -> Option<&Port> {
+        let provided = self.service.provides.keys().find_map(|name| self.group.ports.get(name));
+        provided.or_else(|| self.group.ports.values().next())
+    }
+
+    /// The group's members, as templates see them.
+    pub fn members(&self) -> Vec<Value> {
+        members(self.ground, self.group, None)
+    }
+
+    /// Changes, weakest first, each with where it stands.
+    pub fn changes(&self, log: &mut Log) -> Vec<&'a Overrides> {
+        let Ground { estate, .. } = self.ground;
+        let mut layers = vec![&self.service.own];
+        layers.extend(self.group.instance.as_ref().and_then(|name| self.service.instances.get(name)));
+        if self.group.stamped {
+            layers.extend(estate.stamps.get(&self.group.name).map(|stamp| &stamp.own));
+        }
+        layers.push(&estate.own);
+        let roles: Vec<&Overrides> = self
+            .host
+            .roles
+            .iter()
+            .filter_map(|role| estate.roles.get(&role.value).map(|changes| &changes.own))
+            .collect();
+        disagreements(self.host, &roles, log);
+        layers.extend(roles);
+        let cell = self.group.cell.as_ref().or(self.host.cell.as_ref());
+        layers.extend(cell.and_then(|cell| estate.cells.get(cell)).map(|cell| &cell.own));
+        layers.push(&self.host.own);
+        layers
+    }
+
+    /// A text with all references filled in; a mistake at `span` where one has no value.
+    pub fn fill(&self, text: &Text, span: Span, log: &mut Log) -> String {
+        match text.fill(|name| self.value(name)) {
+            Ok(text) => text,
+            Err(name) => {
+                let message = format!("`${{{name}}}` has no value for `{}` on {}", self.group.name, self.host.name);
+                let mistake = Mistake::new("variable", span, message).label("in a text of this");
+                log.push(mistake.help_if(self.hint(&name)));
+                String::new()
+            }
+        }
+    }
+
+    fn hint(&self, name: &str) -> Option<String> {
+        let listed = |names: Vec<String>| (!names.is_empty()).then(|| format!("it has {}", names.join(", ")));
+        if name == "port" || name.starts_with("port.") {
+            return listed(self.group.ports.keys().map(|name| format!("`${{port.{name}}}`")).collect())
+                .or_else(|| Some("it has no port: `provides … port=` or `port` gives it one".to_owned()));
+        }
+        if name.starts_with("needs.") {
+            let needs = self.group.needs.keys().map(|name| format!("`${{needs.{name}.host}}`"));
+            return listed(needs.collect());
+        }
+        None
+    }
+
+    /// What a name of a text stands for.
+    fn value(&self, name: &str) -> Option<String> {
+        match name {
+            "address" => Some(self.address().to_string()),
+            "cell" => self.group.cell.as_ref().or(self.host.cell.as_ref()).map(ToString::to_string),
+            "estate" => Some(self.ground.estate.name.to_string()),
+            "host" => Some(self.host.name.to_string()),
+            "index" => Some(self.index.to_string()),
+            "name" => Some(self.group.name.to_string()),
+            "port" => self.port().map(|port| port.number.to_string()),
+            "service" => Some(self.service.name.to_string()),
+            _ => {
+                if let Some(port) = name.strip_prefix("port.") {
+                    let name = CapabilityName::new(port).ok()?;
+                    return self.group.ports.get(&name).map(|port| port.number.to_string());
+                }
+                if let Some(variable) = name.strip_prefix("vars.") {
+                    let changes = self.changes(&mut Log::new());
+                    let value = changes.iter().rev().find_map(|own| own.vars.get(variable))?;
+                    return match &value.value {
+                        VarValue::One(scalar) => Some(super::text::scalar(scalar)),
+                        _ => None,
+                    };
+                }
+                let (need, what) = name.strip_prefix("needs.")?.rsplit_once('.')?;
+                let need = CapabilityName::new(need).ok()?;
+                let facts = self.need(self.group.needs.get(&need)?, &need)?;
+                match facts.get(what)? {
+                    Value::String(text) => Some(text.clone()),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// What a template sees of a need; nothing where nobody answers it.
+    pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
+        let Ground { estate, placed, project, .. } = self.ground;
+        let asked = self.service.needs.get(name);
+        let fill = |text: &Option<Text>| {
+            text.as_ref().and_then(|text| text.fill(|name| self.value(name)).ok())
+        };
+        let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
+        let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
+        let (host, port, protocol, members, provider) = match &binding.provider {
+            Provider::Nobody => return None,
+            Provider::External(name) => {
+                let provide = estate.externals.get(name)?.provides.get(&binding.capability)?;
+                let members: Vec<Value> = provide
+                    .addresses
+                    .iter()
+                    .map(|address| json!({ "name": address, "address": address, "port": provide.port }))
+                    .collect();
+                (provide.addresses.first()?.clone(), provide.port, provide.protocol.clone(), members, name)
+            }
+            Provider::Group(name) => {
+                let group = placed.groups.get(name)?;
+                let service = project.services.get(&group.service)?;
+                let provide = service.provides.get(&binding.capability)?;
+                let port = group.ports.get(&binding.capability).map(|port| port.number);
+                let members = members(self.ground, group, port);
+                let vip = provide.balance.as_ref().and_then(|name| estate.vips.get(&name.value));
+                let host = match vip {
+                    Some(vip) => vip.name.clone().unwrap_or_else(|| vip.address.to_string()),
+                    None => {
+                        // Its own host's, where there is one.
+                        let near = group.members.iter().find(|member| **member == self.host.name);
+                        let host = estate.hosts.get(near.or(group.members.first())?)?;
+                        estate.address(host, service.on_network.as_ref().map(|name| &name.value)).to_string()
+                    }
+                };
+                (host, port, provide.protocol.clone(), members, name)
+            }
+        };
+        Some(json!({
+            "host": host, "port": port, "protocol": protocol, "members": members, "provider": provider.as_str(),
+            "name": account, "user": user, "secret": secret,
+        }))
+    }
+}
+
+/// A group's members, as templates see them.
+pub fn members(ground: Ground<'_>, group: &Group, port: Option<u16>) -> Vec<Value> {
+    let network = ground.project.services.get(&group.service).and_then(|service| service.on_network.as_ref());
+    let hosts = group.members.iter().filter_map(|name| ground.estate.hosts.get(name));
+    hosts
+        .enumerate()
+        .map(|(index, host)| {
+            let address = ground.estate.address(host, network.map(|name| &name.value)).to_string();
+            match port {
+                Some(port) => json!({ "name": host.name.as_str(), "address": address, "port": port }),
+                None => json!({ "name": host.name.as_str(), "address": address, "index": index }),
+            }
+        })
+        .collect()
+}
+
+/// Roles of one host that say different things.
+fn disagreements(host: &Host, roles: &[&Overrides], log: &mut Log) {
+    let mut seen: BTreeMap<&str, (&VarValue, Span)> = BTreeMap::new();
+    for (name, value) in roles.iter().flat_map(|own| &own.vars) {
+        match seen.get(name.as_str()) {
+            Some((other, first)) if **other != value.value => {
+                let message = format!("two roles of {} give `{name}` different values", host.name);
+                let mistake = Mistake::new("conflict", value.span, message).label("this one");
+                let mistake = mistake.also(*first, "and this one").help("set it in the host itself: that counts most");
+                if !log.contains(&mistake) && !host.own.vars.contains_key(name) {
+                    log.push(mistake);
+                }
+            }
+            _ => {
+                seen.insert(name, (&value.value, value.span));
+            }
+        }
+    }
+}
+
+/// The names of hosts that can hold a VIP.
+pub fn holders<'a>(ground: Ground<'a>, vip: &'a crate::estate::Vip) -> impl Iterator<Item = &'a HostName> {
+    let hosts = ground.estate.hosts.values().filter(|host| !host.leave);
+    let held = hosts.filter(|host| host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value)));
+    held.map(|host| &host.name)
+}
+
+/// A value of KDL as JSON.
+pub fn json_of(scalar: &Scalar) -> Value {
+    match scalar {
+        Scalar::Text(text) => Value::String(text.replace("$${", "${")),
+        Scalar::Integer(number) => i64::try_from(*number).map_or_else(|_| Value::String(number.to_string()), Value::from),
+        Scalar::Float(number) => Value::from(*number),
+        Scalar::Bool(truth) => Value::Bool(*truth),
+        Scalar::Null => Value::Null,
+    }
+}
+
+/// A variable as JSON.
+pub fn var_json(value: &VarValue) -> Value {
+    match value {
+        VarValue::One(scalar) => json_of(scalar),
+        VarValue::List(list) => Value::Array(list.iter().map(json_of).collect()),
+        VarValue::Map(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), var_json(value))).collect()),
+    }
+}
