@@ -305,7 +305,7 @@ const VOLUME: &[Key] = &[
     Key::of("GID", V6_0, One, Flag::Value("--gid=", V5_6)),
     Key::own("GlobalArgs", V4_8, Args),
     Key::own("Group", V4_4, One),
-    Key::value("Image", V4_8, One, "--opt=image="),
+    Key::own("Image", V4_8, One),
     Key::value("Label", V4_4, Pairs, "--label="),
     Key::value("Options", V4_4, One, "--opt=o="),
     Key::value("PodmanArgs", V4_6, Args, ""),

@@ -214,6 +214,7 @@ pub fn canonical(arguments: &[String], image: &str) -> (Vec<String>, Vec<String>
         "-v",
         "--cgroups",
         "--driver",
+        "--entrypoint",
         "--ipam-driver",
         "--interface-name",
         "--subnet",
@@ -236,9 +237,10 @@ pub fn canonical(arguments: &[String], image: &str) -> (Vec<String>, Vec<String>
         let word = match word.as_str() {
             "-v" => format!("--volume={}", words.next().unwrap()),
             flag if pairs.contains(&flag) => format!("{flag}={}", words.next().unwrap()),
-            // podman 4.6 and 4.7's generator.
             word => word.to_owned(),
         };
+        // Which of both is podman's own business.
+        let word = if word.starts_with("--cap-") { word.to_lowercase() } else { word };
         if !word.starts_with("--cidfile=") {
             flags.push(word);
         }
