@@ -1,6 +1,7 @@
 //! The table of keys: its text by version as goldens, and podman's generators of two releases as judges.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use wharf::unit::key::{Flag, Key, QuadletSection};
 use wharf::unit::{PodmanVersion, Saying, Unsayable, quote};
@@ -8,6 +9,7 @@ use wharf::unit::{PodmanVersion, Saying, Unsayable, quote};
 use super::odd::canonical;
 use super::roots::{self, Root};
 use super::samples;
+use crate::oracle::has;
 
 fn words(words: Result<Vec<String>, Unsayable>) -> String {
     match words {
@@ -118,6 +120,64 @@ fn an_argument_says_what_its_key_says() {
             let detour = command(&service(root, &key, &detour).unwrap(), key.section);
             if !holds(&detour, &flags) {
                 wrong.push(format!("{:?} {}: {flags:?} is not in {detour:?}", key.section, key.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The names of the flags that a podman lists for a command.
+fn listed(root: Option<&Root>, section: QuadletSection) -> Vec<String> {
+    let words: &[&str] = match section {
+        QuadletSection::Container | QuadletSection::Quadlet => &["run"],
+        QuadletSection::Pod => &["pod", "create"],
+        QuadletSection::Network => &["network", "create"],
+        QuadletSection::Volume => &["volume", "create"],
+        QuadletSection::Image => &["image", "pull"],
+    };
+    let mut command = match root {
+        None => Command::new("podman"),
+        Some(root) => {
+            let enter = "mount -t proc proc \"$0/proc\"; exec chroot \"$0\" /usr/bin/podman \"$@\"";
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", "private", "sh", "-c", enter]).arg(&root.path);
+            command
+        }
+    };
+    let output = command.args(words).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Options:"), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    text.split_whitespace()
+        .filter(|word| word.starts_with("--"))
+        .map(|word| word.trim_end_matches(',').to_owned())
+        .collect()
+}
+
+#[test]
+fn podman_has_each_argument_from_the_version_on_that_the_table_says() {
+    let own = (has("podman"), Command::new("podman").arg("--version").output());
+    let own = if let (true, Ok(output)) = own {
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.trim().rsplit(' ').next().unwrap().parse().ok().map(|version: PodmanVersion| (None, version))
+    } else {
+        None
+    };
+    let mut wrong = Vec::new();
+    for (root, version) in own.into_iter().chain(roots::all().map(|root| (Some(root), root.version))) {
+        for section in samples::SECTIONS {
+            let listed = listed(root, section);
+            for key in Key::all(section) {
+                let (Flag::Value(flag, since) | Flag::Switch(flag, since) | Flag::When(flag, since)) = key.flag else {
+                    continue;
+                };
+                let name = flag.split('=').next().unwrap();
+                // What an option of it needs cannot be seen here.
+                if !name.is_empty()
+                    && name != "--security-opt"
+                    && listed.iter().any(|other| other == name) != (version >= since)
+                {
+                    wrong.push(format!("podman {version}, {section:?} {}: {name}", key.name));
+                }
             }
         }
     }
