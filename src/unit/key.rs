@@ -76,6 +76,20 @@ pub struct Key {
     pub reading: Reading,
     /// What says the same.
     pub flag: Flag,
+    /// Whether podman cuts the argument's value at commas.
+    pub list: List,
+}
+
+/// Whether podman reads an argument's value as a line of comma-separated values (pflag's StringSlice), so that one with
+/// commas or quotes in it needs quotes of that kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// It takes it as it is.
+    Never,
+    /// It did before this podman.
+    Before(PodmanVersion),
+    /// It does.
+    Always,
 }
 
 const V4_3: PodmanVersion = PodmanVersion::OLDEST;
@@ -97,7 +111,7 @@ const V6_0: PodmanVersion = PodmanVersion::new(6, 0);
 
 impl Key {
     const fn of(name: &'static str, since: PodmanVersion, reading: Reading, flag: Flag) -> Self {
-        Self { section: QuadletSection::Container, name, since, many: since, reading, flag }
+        Self { section: QuadletSection::Container, name, since, many: since, reading, flag, list: List::Never }
     }
 
     /// A key whose argument every podman has that wharf writes for.
@@ -115,6 +129,27 @@ impl Key {
 
     const fn many(self, many: PodmanVersion) -> Self {
         Self { many, ..self }
+    }
+
+    const fn list(self) -> Self {
+        Self { list: List::Always, ..self }
+    }
+
+    const fn list_before(self, version: PodmanVersion) -> Self {
+        Self { list: List::Before(version), ..self }
+    }
+
+    /// A value as podman must be given it so that it reads this one.
+    pub fn item(&self, text: &str, version: PodmanVersion) -> String {
+        let is_list = match self.list {
+            List::Never => false,
+            List::Before(other) => version < other,
+            List::Always => true,
+        };
+        if is_list && text.contains([',', '"', '\n', '\r']) {
+            return format!("\"{}\"", text.replace('"', "\"\""));
+        }
+        text.to_owned()
     }
 
     /// The key of a section by its name.
@@ -145,29 +180,29 @@ use Reading::{Args, Bool, Command, Each, One, Pairs, Words};
 
 #[rustfmt::skip]
 const CONTAINER: &[Key] = &[
-    Key::value("AddCapability", V4_4, Words, "--cap-add="),
-    Key::value("AddDevice", V4_4, Words, "--device="),
-    Key::value("AddHost", V5_3, Each, "--add-host="),
-    Key::value("Annotation", V4_4, Pairs, "--annotation="),
+    Key::value("AddCapability", V4_4, Words, "--cap-add=").list(),
+    Key::value("AddDevice", V4_4, Words, "--device=").list_before(V5_0),
+    Key::value("AddHost", V5_3, Each, "--add-host=").list(),
+    Key::value("Annotation", V4_4, Pairs, "--annotation=").list_before(V5_0),
     Key::value("AppArmor", V5_8, One, "--security-opt=apparmor="),
     Key::value("AutoUpdate", V4_6, One, "--label=io.containers.autoupdate="),
     Key::value("CgroupsMode", V5_3, One, "--cgroups="),
     Key::value("ContainerName", V4_4, One, "--name="),
     Key::own("ContainersConfModule", V4_8, Each),
-    Key::value("DNS", V4_7, Each, "--dns="),
-    Key::value("DNSOption", V4_7, Each, "--dns-option="),
-    Key::value("DNSSearch", V4_7, Each, "--dns-search="),
-    Key::value("DropCapability", V4_4, Words, "--cap-drop="),
+    Key::value("DNS", V4_7, Each, "--dns=").list(),
+    Key::value("DNSOption", V4_7, Each, "--dns-option=").list(),
+    Key::value("DNSSearch", V4_7, Each, "--dns-search=").list(),
+    Key::value("DropCapability", V4_4, Words, "--cap-drop=").list(),
     Key::value("Entrypoint", V5_0, One, "--entrypoint="),
     Key::value("Environment", V4_4, Pairs, "--env="),
-    Key::value("EnvironmentFile", V4_4, Args, "--env-file="),
+    Key::value("EnvironmentFile", V4_4, Args, "--env-file=").list_before(V5_0),
     Key::switch("EnvironmentHost", V4_4, "--env-host"),
     Key::own("Exec", V4_4, Command),
-    Key::value("ExposeHostPort", V4_4, Each, "--expose="),
-    Key::value("GIDMap", V4_8, Words, "--gidmap="),
+    Key::value("ExposeHostPort", V4_4, Each, "--expose=").list(),
+    Key::value("GIDMap", V4_8, Words, "--gidmap=").list(),
     Key::own("GlobalArgs", V4_8, Args),
     Key::own("Group", V4_4, One),
-    Key::value("GroupAdd", V5_1, Each, "--group-add="),
+    Key::value("GroupAdd", V5_1, Each, "--group-add=").list(),
     Key::value("HealthCmd", V4_5, One, "--health-cmd="),
     Key::value("HealthInterval", V4_5, One, "--health-interval="),
     Key::of("HealthLogDestination", V5_3, One, Flag::Value("--health-log-destination=", V5_3)),
@@ -189,18 +224,18 @@ const CONTAINER: &[Key] = &[
     Key::own("Image", V4_4, One),
     Key::value("Label", V4_4, Pairs, "--label="),
     Key::value("LogDriver", V4_5, One, "--log-driver="),
-    Key::value("LogOpt", V5_2, Words, "--log-opt="),
+    Key::value("LogOpt", V5_2, Words, "--log-opt=").list_before(V5_0),
     Key::value("Mask", V4_6, Args, "--security-opt=mask="),
     Key::value("Memory", V5_5, One, "--memory="),
     Key::value("Mount", V4_5, Args, "--mount="),
     Key::value("Network", V4_4, Each, "--network="),
-    Key::value("NetworkAlias", V5_2, Each, "--network-alias="),
+    Key::value("NetworkAlias", V5_2, Each, "--network-alias=").list(),
     Key::of("NoNewPrivileges", V4_4, Bool, Flag::When("--security-opt=no-new-privileges", V4_3)),
     Key::own("Notify", V4_4, One),
     Key::value("PidsLimit", V4_7, One, "--pids-limit="),
     Key::own("Pod", V5_0, One),
     Key::value("PodmanArgs", V4_4, Args, ""),
-    Key::value("PublishPort", V4_4, Each, "--publish="),
+    Key::value("PublishPort", V4_4, Each, "--publish=").list(),
     Key::value("Pull", V4_6, One, "--pull="),
     Key::switch("ReadOnly", V4_4, "--read-only"),
     Key::switch("ReadOnlyTmpfs", V4_8, "--read-only-tmpfs"),
@@ -228,11 +263,11 @@ const CONTAINER: &[Key] = &[
     Key::value("StopTimeout", V5_0, One, "--stop-timeout="),
     Key::value("SubGIDMap", V4_8, One, "--subgidname="),
     Key::value("SubUIDMap", V4_8, One, "--subuidname="),
-    Key::value("Sysctl", V4_6, Words, "--sysctl="),
+    Key::value("Sysctl", V4_6, Words, "--sysctl=").list(),
     Key::value("Timezone", V4_4, One, "--tz="),
     Key::value("Tmpfs", V4_5, Each, "--tmpfs="),
-    Key::value("UIDMap", V4_8, Words, "--uidmap="),
-    Key::value("Ulimit", V4_7, Each, "--ulimit=").many(V5_0),
+    Key::value("UIDMap", V4_8, Words, "--uidmap=").list(),
+    Key::value("Ulimit", V4_7, Each, "--ulimit=").many(V5_0).list(),
     Key::value("Unmask", V4_6, Args, "--security-opt=unmask="),
     Key::value("User", V4_4, One, "--user="),
     Key::value("UserNS", V4_5, One, "--userns="),
@@ -243,23 +278,23 @@ const CONTAINER: &[Key] = &[
 
 #[rustfmt::skip]
 const POD: &[Key] = &[
-    Key::value("AddHost", V5_3, Each, "--add-host="),
+    Key::value("AddHost", V5_3, Each, "--add-host=").list(),
     Key::own("ContainersConfModule", V5_0, Each),
-    Key::value("DNS", V5_3, Each, "--dns="),
-    Key::value("DNSOption", V5_3, Each, "--dns-option="),
-    Key::value("DNSSearch", V5_3, Each, "--dns-search="),
+    Key::value("DNS", V5_3, Each, "--dns=").list(),
+    Key::value("DNSOption", V5_3, Each, "--dns-option=").list(),
+    Key::value("DNSSearch", V5_3, Each, "--dns-search=").list(),
     Key::value("ExitPolicy", V5_6, One, "--exit-policy="),
-    Key::value("GIDMap", V5_3, Words, "--gidmap="),
+    Key::value("GIDMap", V5_3, Words, "--gidmap=").list(),
     Key::own("GlobalArgs", V5_0, Args),
     Key::value("HostName", V5_5, One, "--hostname="),
     Key::value("IP", V5_3, One, "--ip="),
     Key::value("IP6", V5_3, One, "--ip6="),
     Key::value("Label", V5_6, Pairs, "--label="),
     Key::value("Network", V5_0, Each, "--network="),
-    Key::value("NetworkAlias", V5_2, Each, "--network-alias="),
+    Key::value("NetworkAlias", V5_2, Each, "--network-alias=").list(),
     Key::own("PodName", V5_0, One),
     Key::value("PodmanArgs", V5_0, Args, ""),
-    Key::value("PublishPort", V5_0, Each, "--publish="),
+    Key::value("PublishPort", V5_0, Each, "--publish=").list(),
     Key::own("RemapGid", V5_3, Words),
     Key::own("RemapUid", V5_3, Words),
     Key::own("RemapUidSize", V5_3, One),
@@ -269,7 +304,7 @@ const POD: &[Key] = &[
     Key::own("StopTimeout", V5_7, One),
     Key::value("SubGIDMap", V5_3, One, "--subgidname="),
     Key::value("SubUIDMap", V5_3, One, "--subuidname="),
-    Key::value("UIDMap", V5_3, Words, "--uidmap="),
+    Key::value("UIDMap", V5_3, Words, "--uidmap=").list(),
     Key::value("UserNS", V5_3, One, "--userns="),
     Key::value("Volume", V5_0, Each, "--volume="),
 ];
@@ -277,7 +312,7 @@ const POD: &[Key] = &[
 #[rustfmt::skip]
 const NETWORK: &[Key] = &[
     Key::own("ContainersConfModule", V4_8, Each),
-    Key::of("DNS", V4_7, Each, Flag::Value("--dns=", V4_4)),
+    Key::of("DNS", V4_7, Each, Flag::Value("--dns=", V4_4)).list(),
     Key::switch("DisableDNS", V4_4, "--disable-dns"),
     Key::value("Driver", V4_4, One, "--driver="),
     Key::value("Gateway", V4_4, Each, "--gateway="),
@@ -305,8 +340,8 @@ const VOLUME: &[Key] = &[
     Key::of("GID", V6_0, One, Flag::Value("--gid=", V5_6)),
     Key::own("GlobalArgs", V4_8, Args),
     Key::own("Group", V4_4, One),
-    Key::value("Image", V4_8, One, "--opt=image="),
-    Key::value("Label", V4_4, Pairs, "--label="),
+    Key::own("Image", V4_8, One),
+    Key::value("Label", V4_4, Pairs, "--label=").list_before(V4_6),
     Key::value("Options", V4_4, One, "--opt=o="),
     Key::value("PodmanArgs", V4_6, Args, ""),
     Key::own("ServiceName", V5_3, One),
@@ -324,7 +359,7 @@ const IMAGE: &[Key] = &[
     Key::value("CertDir", V4_8, One, "--cert-dir="),
     Key::own("ContainersConfModule", V4_8, Each),
     Key::value("Creds", V4_8, One, "--creds="),
-    Key::of("DecryptionKey", V4_8, One, Flag::Value("--decryption-key=", V4_4)),
+    Key::of("DecryptionKey", V4_8, One, Flag::Value("--decryption-key=", V4_4)).list_before(V5_0),
     Key::own("GlobalArgs", V4_8, Args),
     Key::own("Image", V4_8, One),
     Key::own("ImageTag", V4_8, One),

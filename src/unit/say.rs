@@ -93,7 +93,7 @@ impl Saying {
         self.check(unit)?;
         let (since, words) = match (self.key.flag, &self.value) {
             (Flag::Value(flag, since), Value::Texts(texts)) => {
-                (since, texts.iter().map(|text| format!("{flag}{text}")).collect())
+                (since, texts.iter().map(|text| format!("{flag}{}", self.key.item(text, version))).collect())
             }
             (Flag::Switch(flag, since), Value::Bool(true)) => (since, vec![flag.to_owned()]),
             (Flag::Switch(flag, since), Value::Bool(false)) => (since, vec![format!("{flag}=false")]),
@@ -129,15 +129,16 @@ impl Saying {
             Value::Texts(texts) => texts,
         };
         let mut said = Said::default();
+        let item = |text: &str| self.key.item(text, version);
         for text in texts {
             let line = match self.key.reading {
                 Reading::Command => {
                     said.lines = vec![(name, quote::arguments(texts))];
                     break;
                 }
-                Reading::One | Reading::Each | Reading::Bool => quote::raw(text),
-                Reading::Words => quote::unescaped(text),
-                Reading::Args | Reading::Pairs => Some(quote::arguments(&[text])),
+                Reading::One | Reading::Each | Reading::Bool => quote::raw(&item(text)),
+                Reading::Words => quote::unescaped(&item(text)),
+                Reading::Args | Reading::Pairs => Some(quote::arguments(&[item(text)])),
             };
             match line {
                 Some(line) => said.lines.push((name, line)),

@@ -336,3 +336,62 @@ impl Target {
         Ok(file)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> ObjectName {
+        ObjectName::new("a").unwrap()
+    }
+
+    fn refused(change: fn(&mut ServiceParts)) -> String {
+        let mut parts = ServiceParts::new(name(), vec!["/bin/true".to_owned()]);
+        change(&mut parts);
+        Service::new(parts).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn parts_that_do_not_go_together_are_refused() {
+        let once = Run::Oneshot { remain: false };
+        assert_eq!(refused(|parts| parts.exec.clear()), "it runs nothing");
+        assert_eq!(refused(|parts| parts.exec.push(vec!["/bin/true".to_owned()])), "it runs nothing");
+        for program in ["", "true", "-/bin/true", "/bin/$x", "/bin/a\\b"] {
+            let mut parts = ServiceParts::new(name(), vec![program.to_owned()]);
+            parts.run = once;
+            assert_eq!(Service::new(parts), Err(MeaningError::Program(program.to_owned())));
+        }
+        assert_eq!(
+            refused(|parts| parts.run = Run::Service(Notify::Healthy)),
+            "it counts as started when it is healthy, and has no health check"
+        );
+        assert_eq!(
+            refused(|parts| drop(parts.environment.insert("1A".to_owned(), String::new()))),
+            "`1A` cannot name an environment variable"
+        );
+        assert_eq!(
+            refused(|parts| parts.life.lines = vec![("ExecStart".to_owned(), "/bin/x".to_owned())]),
+            "`ExecStart=` in [Service] is not free: it is said otherwise, or podman's generator does not support it"
+        );
+    }
+
+    #[test]
+    fn a_variable_that_systemd_would_drop_is_refused() {
+        let mut parts = ServiceParts::new(name(), vec!["/bin/true".to_owned()]);
+        parts.environment.insert("A".to_owned(), "a\rb".to_owned());
+        let said = Service::new(parts).unwrap().unit().unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "a.service: `Environment=A` cannot hold `a\\rb`: systemd takes no control characters there but tab and newline"
+        );
+    }
+
+    #[test]
+    fn a_timer_that_never_fires_is_refused() {
+        let mut parts = TimerParts::new(name());
+        parts.on_unit_active = Some(Period::from_secs(5));
+        assert_eq!(Timer::new(parts.clone()), Err(MeaningError::NeverFires));
+        parts.on_boot = Some(Period::from_secs(5));
+        assert!(Timer::new(parts).is_ok());
+    }
+}

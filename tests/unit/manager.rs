@@ -10,9 +10,23 @@ use std::process::Command;
 use crate::oracle::has;
 use crate::support::skip;
 
-/// Run in new mount, process and cgroup namespaces; the machine's mounts stay as they are.
+/// Run in a new mount namespace, so that the machine's mounts stay as they are: the manager gets a control group of its
+/// own, that goes with it, and new process and cgroup namespaces.
 const ENTER: &str = r#"set -e
 umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+own=/sys/fs/cgroup/wharf-test-$$
+mkdir "$own"
+trap 'find "$own" -depth -type d -exec rmdir {} +' EXIT
+(
+    read -r me _ < /proc/self/stat
+    echo "$me" > "$own/cgroup.procs"
+    exec unshare --pid --cgroup --fork --kill-child --mount sh -c "$2" sh "$1"
+)
+"#;
+
+const MANAGE: &str = r#"set -e
+umount /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
@@ -39,8 +53,8 @@ fn words(path: &Path) -> Option<Vec<String>> {
     Some(text.strip_suffix('\0').unwrap_or(&text).split('\0').map(str::to_owned).collect())
 }
 
-/// Runs each service and gives what its program got; [`RECORDER`] is the program. Services of any other type are made
-/// oneshots. None where this machine cannot.
+/// Runs the command of each service's `ExecStart=`, in a service of the same name and with the same `Environment=`, and
+/// gives what its program got; [`RECORDER`] is the program. None where this machine cannot.
 pub fn run(units: &[(String, String)]) -> Option<BTreeMap<String, Record>> {
     if !rustix::process::geteuid().is_root() {
         skip("a manager of one's own takes root");
@@ -57,26 +71,19 @@ pub fn run(units: &[(String, String)]) -> Option<BTreeMap<String, Record>> {
     assert!(Command::new("chmod").arg("755").arg(&recorder).status().unwrap().success());
     fs::create_dir(folder.path().join("units")).unwrap();
     for (name, text) in units {
-        let text = text.replace(RECORDER, recorder.to_str().unwrap());
-        fs::write(folder.path().join("units").join(name), text).unwrap();
+        let kept = text.lines().filter(|line| line.starts_with("ExecStart=") || line.starts_with("Environment="));
+        let kept: String = kept.map(|line| line.replace(RECORDER, recorder.to_str().unwrap()) + "\n").collect();
         let _ = writeln!(all, "Wants={name}\nAfter={name}");
-        let drop_in = folder.path().join("units").join(format!("{name}.d"));
-        fs::create_dir(&drop_in).unwrap();
         let text = format!(
-            "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStop=\nExecStopPost=\nEnvironment=WHARF_OUT={home}/{name}\n"
+            "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nEnvironment=WHARF_OUT={home}/{name}\n{kept}"
         );
-        fs::write(drop_in.join("oracle.conf"), text).unwrap();
+        fs::write(folder.path().join("units").join(name), text).unwrap();
     }
     all.push_str("[Service]\nType=oneshot\nExecStart=/bin/sh -c 'kill -TERM $$PPID'\n");
     fs::write(folder.path().join("units/wharf-all.service"), all).unwrap();
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--propagation", "private"]);
-    let output = command
-        .args(["sh", "-c", ENTER, "sh", home])
-        .env_clear()
-        .env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin")
-        .output()
-        .unwrap();
+    command.args(["--mount", "--propagation", "private", "sh", "-c", ENTER, "sh", home, MANAGE]);
+    let output = command.env_clear().env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     let records = units.iter().map(|(name, _)| {
         let arguments = words(&folder.path().join(format!("{name}.args"))).unwrap_or_else(|| panic!("{name}: {said}"));

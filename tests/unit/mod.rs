@@ -1,5 +1,9 @@
 //! Units beside the truth: podman's own generator of two releases, and systemd.
 
+mod golden;
+mod keys;
 mod manager;
+mod meanings;
 mod odd;
 mod roots;
+mod samples;

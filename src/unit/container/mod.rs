@@ -166,6 +166,9 @@ pub enum MeaningError {
     /// A name that is no variable's.
     #[error("`{}` cannot name an environment variable", .0.escape_debug())]
     Variable(String),
+    /// podman refuses it.
+    #[error("the soft limit of `{0}` is above its hard one")]
+    Ulimit(String),
     /// A key with `=`, or none.
     #[error("`{}` cannot be a {what}'s name", .name.escape_debug())]
     Pair {
@@ -187,7 +190,7 @@ pub enum MeaningError {
     #[error("it never fires")]
     NeverFires,
     /// podman refuses it.
-    #[error("a network has at most as many gateways and ranges as subnets")]
+    #[error("a subnet without a gateway, or a range, stands before one that has it")]
     Subnets,
     /// podman refuses it.
     #[error("a volume's type needs a device")]
@@ -244,6 +247,11 @@ impl Container {
         pairs(parts.labels.keys(), "label")?;
         pairs(parts.annotations.keys(), "annotation")?;
         pairs(parts.log_options.keys(), "log option")?;
+        let above =
+            |(soft, hard): &(Option<u64>, Option<u64>)| hard.is_some_and(|hard| soft.is_none_or(|soft| soft > hard));
+        if let Some((name, _)) = parts.limits.ulimits.iter().find(|(_, limits)| above(limits)) {
+            return Err(MeaningError::Ulimit(name.clone()));
+        }
         if let Some(key) = life.taken() {
             return Err(MeaningError::Taken(key.to_owned()));
         }
@@ -296,5 +304,174 @@ impl TryFrom<ContainerParts> for Container {
 impl From<Container> for ContainerParts {
     fn from(container: Container) -> Self {
         container.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::path::ImagePath;
+    use crate::unit::{HealthParts, HealthTest, OnFailure, Scope};
+
+    fn parts() -> ContainerParts {
+        let image = ImageRef::new("registry.example/a", Digest::of(b"")).unwrap();
+        ContainerParts::new(ObjectName::new("a").unwrap(), image)
+    }
+
+    fn health() -> Health {
+        Health::new(HealthParts {
+            test: HealthTest::Shell("true".to_owned()),
+            interval: Period::from_secs(5),
+            timeout: Period::from_secs(2),
+            retries: 3,
+            start_period: Period::from_secs(60),
+            on_failure: OnFailure::None,
+        })
+        .unwrap()
+    }
+
+    fn path(text: &str) -> ImagePath {
+        ImagePath::new(text).unwrap()
+    }
+
+    fn bind(from: &str, to: &str, option: &str) -> Mount {
+        Mount { source: Source::Bind(path(from)), target: path(to), options: vec![option.to_owned()] }
+    }
+
+    #[test]
+    fn parts_that_do_not_go_together_are_refused() {
+        let changes: [fn(&mut ContainerParts); 21] = [
+            |parts| parts.run = Run::Service(Notify::Healthy),
+            |parts| {
+                parts.run = Run::Oneshot { remain: false };
+                parts.health = Some(health());
+            },
+            |parts| {
+                parts.run = Run::Oneshot { remain: true };
+                parts.life.restart = Some(Restart::Always);
+            },
+            |parts| {
+                parts.run = Run::Service(Notify::Healthy);
+                parts.health = Some(health());
+                parts.life.start = Some(Timeout::After(Period::from_secs(60)));
+            },
+            |parts| {
+                parts.process.stop_timeout = Some(Period::from_secs(30));
+                parts.life.stop = Some(Timeout::After(Period::from_secs(30)));
+            },
+            |parts| parts.process.group = Some("a".to_owned()),
+            |parts| parts.network.ip = Some(Ipv4Addr::LOCALHOST),
+            |parts| {
+                parts.network.networks = vec![Net::Host];
+                parts.network.aliases = vec!["b".to_owned()];
+            },
+            |parts| parts.network.networks = vec![Net::Host, Net::Mode("pasta".to_owned())],
+            |parts| parts.storage.mounts = vec![bind("/a:b", "/c", "ro")],
+            |parts| parts.storage.mounts = vec![bind("/a", "/c:d", "ro")],
+            |parts| parts.storage.mounts = vec![bind("/a", "/c", "ro,rw")],
+            |parts| parts.storage.tmpfs = vec![Tmpfs { target: path("/a:b"), options: Vec::new() }],
+            |parts| {
+                let seen = SecretAs::File { target: path("/a,b"), uid: 0, gid: 0, mode: 0o400 };
+                parts.storage.secrets = vec![Secret { name: ObjectName::new("s").unwrap(), seen }];
+            },
+            |parts| {
+                let seen = SecretAs::Environment("A=B".to_owned());
+                parts.storage.secrets = vec![Secret { name: ObjectName::new("s").unwrap(), seen }];
+            },
+            |parts| drop(parts.process.environment.insert("A=B".to_owned(), String::new())),
+            |parts| drop(parts.labels.insert(String::new(), String::new())),
+            |parts| parts.limits.ulimits = [("nofile".to_owned(), (Some(2), Some(1)))].into(),
+            |parts| parts.limits.ulimits = [("core".to_owned(), (None, Some(1)))].into(),
+            |parts| parts.life.lines = vec![("Type".to_owned(), "simple".to_owned())],
+            |parts| parts.life.lines = vec![("User".to_owned(), "a".to_owned())],
+        ];
+        let said: Vec<String> = changes
+            .iter()
+            .map(|change| {
+                let mut parts = parts();
+                change(&mut parts);
+                Container::new(parts).unwrap_err().to_string()
+            })
+            .collect();
+        assert_snapshot!(said.join("\n"), @r#"
+        it counts as started when it is healthy, and has no health check
+        what runs once and ends has no health check
+        what runs once and ends cannot be restarted `always`
+        its start may take 60s, and its health check does not count before 60s
+        its stop may take 30s, and its process is given 30s to end
+        it has a group and no user
+        an address of its own needs exactly one network
+        on the host's network, or none, nothing can be published or have another name
+        on the host's network, or none, nothing can be published or have another name
+        `/a:b` cannot be the path of a mount: podman cuts it at `:`
+        `/c:d` cannot be the path of a mount: podman cuts it at `:`
+        `ro,rw` cannot be a mount's option
+        `/a:b` cannot be the path of a mount: podman cuts it at `:`
+        `/a,b` cannot be the path of a secret: podman cuts it at `,`
+        `A=B` cannot name an environment variable
+        `A=B` cannot be a variable's name
+        `` cannot be a label's name
+        the soft limit of `nofile` is above its hard one
+        the soft limit of `core` is above its hard one
+        `Type=` in [Service] is not free: it is said otherwise, or podman's generator does not support it
+        `User=` in [Service] is not free: it is said otherwise, or podman's generator does not support it
+        "#);
+        assert!(Container::new(parts()).is_ok());
+    }
+
+    #[test]
+    fn what_was_read_is_checked_too() {
+        let mut parts = parts();
+        parts.run = Run::Service(Notify::Healthy);
+        let json = serde_json::to_string(&parts).unwrap();
+        let said = serde_json::from_str::<Container>(&json).unwrap_err().to_string();
+        assert_eq!(said, "it counts as started when it is healthy, and has no health check");
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_said_is_named_with_its_unit_and_key() {
+        let said = |change: fn(&mut ContainerParts), version| {
+            let mut parts = parts();
+            change(&mut parts);
+            Container::new(parts).unwrap().write(version, Scope::System).unwrap_err().to_string()
+        };
+        let new = PodmanVersion::new(5, 4);
+        let all = [
+            said(|parts| parts.process.exec = vec!["a\0".to_owned()], new),
+            said(|parts| parts.process.exec = vec!["\u{80}".to_owned()], PodmanVersion::OLDEST),
+            said(|parts| drop(parts.process.environment.insert("A".to_owned(), "\u{9b}0m".to_owned())), new),
+            said(|parts| parts.head.description = "a\nb".to_owned(), new),
+            said(|parts| parts.life.lines = vec![("Nice".to_owned(), "5\\".to_owned())], new),
+            said(|parts| parts.life.lines = vec![("No key".to_owned(), "5".to_owned())], new),
+            said(|parts| parts.security.label.nested = true, PodmanVersion::new(4, 4)),
+        ];
+        assert_snapshot!(all.join("\n"), @r#"
+        a.container: `Exec` cannot hold `a\0`: a NUL byte ends every argument
+        a.container: `Exec` cannot hold `\u{80}`: podman's generator spoils the control characters U+0080 to U+009F
+        a.container: `Environment` cannot hold `A=\u{9b}0m`: podman's generator spoils the control characters U+0080 to U+009F
+        a.container: `Description` cannot hold `a\nb`: a control character would break the line
+        a.container: `Nice` cannot hold `5\\`: a backslash at its end would continue the line
+        a.container: `No key` cannot hold `5`: `No key` cannot be a key: letters, digits and `-` are wanted
+        a.container: `SecurityLabelNested` needs podman 4.5, and there is podman 4.4
+        "#);
+    }
+
+    #[test]
+    fn a_health_check_is_said_whole_on_every_podman() {
+        let mut parts = parts();
+        parts.health = Some(health());
+        let container = Container::new(parts).unwrap();
+        let versions = [(4, 3), (4, 4), (4, 5), (5, 8)].map(|(major, minor)| PodmanVersion::new(major, minor));
+        for version in versions {
+            let text = container.write(version, Scope::System).unwrap().render().to_lowercase().replace('-', "");
+            for part in ["cmd", "interval", "timeout", "retries", "startperiod", "onfailure"] {
+                assert!(text.contains(&format!("health{part}=")), "{part} for {version} in {text}");
+            }
+        }
     }
 }

@@ -111,7 +111,7 @@ pub struct Storage {
 /// A number of bytes in podman's largest unit that divides it.
 pub(in crate::unit) fn bytes(number: u64) -> String {
     let units = [('g', 30), ('m', 20), ('k', 10)];
-    let unit = units.iter().find(|(_, shift)| number != 0 && number % (1 << shift) == 0);
+    let unit = units.iter().find(|(_, shift)| number != 0 && number.is_multiple_of(1 << shift));
     unit.map_or_else(|| format!("{number}b"), |(letter, shift)| format!("{}{letter}", number >> shift))
 }
 

@@ -161,3 +161,22 @@ impl From<Network> for NetworkParts {
         network.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subnet_without_a_gateway_cannot_stand_before_one_with_it() {
+        let subnet = |gateway: Option<&str>| Subnet {
+            subnet: "10.0.0.0/24".to_owned(),
+            gateway: gateway.map(|address| address.parse().unwrap()),
+            range: None,
+        };
+        let mut parts = NetworkParts::new(ObjectName::new("a").unwrap());
+        parts.subnets = vec![subnet(None), subnet(Some("10.0.0.1"))];
+        assert_eq!(Network::new(parts.clone()), Err(MeaningError::Subnets));
+        parts.subnets.reverse();
+        assert!(Network::new(parts).is_ok());
+    }
+}

@@ -81,7 +81,9 @@ impl Pod {
         let unit = self.unit.unit(UnitKind::Pod);
         let mut head = self.head.clone();
         let mut say = Sayings::new(&unit, QuadletSection::Pod);
-        self.network.say(&mut say, version, &mut head)?;
+        // Only a .pod can name a .network.
+        let by = if version < SINCE { PodmanVersion::OLDEST } else { version };
+        self.network.say(&mut say, by, &mut head)?;
         say.maybe("UserNS", self.userns.as_ref())?;
         say.maybe("ShmSize", self.shm.map(crate::unit::container::bytes).as_ref())?;
         if let Some(policy) = self.exit_policy {

@@ -98,20 +98,26 @@ impl Volume {
         say.maybe("Device", parts.device.as_ref())?;
         say.maybe("Type", parts.kind.as_ref())?;
         let options = parts.options.join(",");
+        // podman keeps one value of `o`: what its generator would put there is joined wherever wharf writes it.
+        let ids = [parts.uid.map(|uid| format!("uid={uid}")), parts.gid.map(|gid| format!("gid={gid}"))];
+        let all: Vec<String> =
+            ids.into_iter().flatten().chain((!options.is_empty()).then(|| options.clone())).collect();
         if version >= PodmanVersion::NAMED {
             say.text("VolumeName", &parts.name)?;
-            say.maybe("User", parts.uid.as_ref())?;
-            say.maybe("Group", parts.gid.as_ref())?;
-            say.maybe("Options", (!options.is_empty()).then_some(&options))?;
+            if parts.device.is_none() && !options.is_empty() {
+                // Before 6.0 the generator refuses Options= without Device=; podman itself does not.
+                say.argument(format!("--opt=o={}", all.join(",")))?;
+            } else {
+                say.maybe("User", parts.uid.as_ref())?;
+                say.maybe("Group", parts.gid.as_ref())?;
+                say.maybe("Options", (!options.is_empty()).then_some(&options))?;
+            }
             if let Some(copy) = parts.copy {
                 say.switch("Copy", copy)?;
             }
             say.pairs("Label", &parts.labels)?;
             return Quadlet { head: &parts.head, say: &say, service: &[] }.write(unit, version);
         }
-        // podman keeps one value of `o`, so all that its generator puts there is joined.
-        let ids = [parts.uid.map(|uid| format!("uid={uid}")), parts.gid.map(|gid| format!("gid={gid}"))];
-        let all: Vec<String> = ids.into_iter().flatten().chain((!options.is_empty()).then_some(options)).collect();
         if !all.is_empty() {
             say.text("Options", all.join(","))?;
         }
