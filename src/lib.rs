@@ -27,6 +27,7 @@
 
 pub mod build;
 pub mod cli;
+pub mod config;
 pub mod deb;
 pub mod digest;
 pub mod effect;
