@@ -3,6 +3,7 @@
 //! Pure functions: the same input gives the same bytes. Nothing here reads a file, the clock, the environment or a secret.
 //! See docs/design/config.md for what was chosen and why.
 
+pub mod document;
 pub mod ini;
 mod malformed;
 mod place;
