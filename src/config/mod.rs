@@ -4,9 +4,17 @@
 //! See docs/design/config.md for what was chosen and why.
 
 pub mod document;
+mod fault;
+mod format;
 pub mod ini;
 mod malformed;
 mod place;
+mod secret;
+mod template;
 
+pub use fault::Fault;
+pub use format::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};
+pub use secret::{Lookup, RevealError, masked};
+pub use template::{Context, Rendered, Source, Templates};

@@ -15,6 +15,9 @@ use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+pub(super) use scalar::safe_bare;
+pub(super) use write::escaped_char;
+
 use super::{Malformed, Place};
 
 /// How deep lists and mappings may nest: what is deeper is no configuration, and this keeps the stack whole.

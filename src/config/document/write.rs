@@ -4,27 +4,25 @@ use std::fmt::Write as _;
 
 use super::{Node, Value, scalar};
 
-/// Writes what stands between double quotes; good for JSON, and for YAML, whose escapes hold those of JSON.
-pub(crate) fn escaped(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            // What YAML does not count as printable (5.1), or takes for a line break.
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
+/// Writes a character as it stands between double quotes; good for JSON, and for YAML, whose escapes hold those of JSON.
+pub(crate) fn escaped_char(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        // What YAML does not count as printable (5.1), or takes for a line break.
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         }
+        c => out.push(c),
     }
 }
 
 fn quoted(text: &str, out: &mut String) {
     out.push('"');
-    escaped(text, out);
+    text.chars().for_each(|c| escaped_char(c, out));
     out.push('"');
 }
 
