@@ -30,6 +30,7 @@
 
 pub mod build;
 pub mod cli;
+pub mod config;
 pub mod deb;
 pub mod desired;
 pub mod digest;

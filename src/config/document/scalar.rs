@@ -1,0 +1,59 @@
+//! What a bare word of YAML means: the core schema of YAML 1.2.2 (10.3.2), and what else programs may take it for.
+
+use super::Value;
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`, and the integers of other bases.
+fn number(text: &str) -> bool {
+    if let Some(octal) = text.strip_prefix("0o") {
+        return !octal.is_empty() && octal.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    }
+    if let Some(hex) = text.strip_prefix("0x") {
+        return !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let exponent = exponent.is_none_or(|text| digits(text.strip_prefix(['-', '+']).unwrap_or(text)));
+    let mantissa = match mantissa.split_once('.') {
+        Some(("", fraction)) => digits(fraction),
+        Some((whole, fraction)) => digits(whole) && (fraction.is_empty() || digits(fraction)),
+        None => digits(mantissa),
+    };
+    mantissa && exponent
+}
+
+/// What a bare word means, none where it is a text.
+fn meaning(text: &str) -> Option<Value> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Some(Value::Null),
+        "true" | "True" | "TRUE" => Some(Value::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Value::Bool(false)),
+        _ => number(text).then(|| Value::Number(text.to_owned())),
+    }
+}
+
+/// The value of a bare word.
+pub(super) fn bare(text: &str) -> Value {
+    meaning(text).unwrap_or_else(|| {
+        let one_line = !text.contains(['\n', '\r']);
+        if safe_bare(text) || !one_line { Value::Text(text.to_owned()) } else { Value::Word(text.to_owned()) }
+    })
+}
+
+/// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
+pub(crate) fn safe_bare(text: &str) -> bool {
+    const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'));
+    let ends = !text.ends_with([':', ' ']);
+    let inside = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./@+%,() :".contains(c));
+    begins && ends && inside && !text.contains(": ") && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+}

@@ -1,0 +1,20 @@
+//! Configuration files: templates rendered, INI, YAML and JSON read, merged and written, and where each value comes from.
+//!
+//! Pure functions: the same input gives the same bytes. Nothing here reads a file, the clock, the environment or a secret.
+//! See docs/design/config.md for what was chosen and why.
+
+pub mod document;
+mod fault;
+mod format;
+pub mod ini;
+mod malformed;
+mod place;
+mod secret;
+mod template;
+
+pub use fault::Fault;
+pub use format::{Format, UnknownFormat};
+pub use malformed::Malformed;
+pub use place::{Layered, Place};
+pub use secret::{Lookup, RevealError, masked};
+pub use template::{Context, Rendered, Source, Templates};

@@ -1,0 +1,287 @@
+//! Templates to texts: minijinja with strict rules, no way to the world, and a source map.
+//!
+//! `trim_blocks` and `lstrip_blocks` are on: a line that only holds a block leaves nothing behind. The last line keeps its
+//! end. Nothing is escaped by itself. An undefined name is an error wherever it is used, in `{% if %}` too.
+
+mod filter;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Object, ObjectRepr};
+use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Value};
+
+use super::secret::{self, Op};
+use super::{Fault, Format};
+
+/// How many steps a rendering may take: some seconds' worth.
+const FUEL: u64 = 20_000_000;
+/// How deep includes and macros may call each other.
+const RECURSION: usize = 64;
+/// How large a rendered file may be, in bytes.
+const MAX_SIZE: usize = 16 << 20;
+
+/// The texts below `templates/`, compiled when they are first used.
+pub struct Templates {
+    texts: Arc<BTreeMap<String, Arc<str>>>,
+    /// One for each format, since `quote` is about the file's own.
+    environments: [OnceLock<Environment<'static>>; Format::ALL.len()],
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.texts.keys()).finish()
+    }
+}
+
+/// What a template sees: values by name, the members of services, and which secrets it may name.
+#[derive(Debug, Clone)]
+pub struct Context {
+    value: Value,
+    names: Arc<Names>,
+}
+
+#[derive(Debug)]
+struct Names {
+    members: BTreeMap<String, Value>,
+    secrets: BTreeSet<String>,
+}
+
+/// A text that only wharf may hold came from outside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` holds U+E5EC or U+E5ED, which stand for secrets in wharf's texts")]
+pub struct Forged {
+    /// Where in the context.
+    pub path: String,
+}
+
+impl Context {
+    /// Makes a context. `values` are the names that templates see, `members` what `members(NAME)` gives for each service,
+    /// `secrets` what `secret(NAME)` may ask for.
+    pub fn new(
+        values: &serde_json::Map<String, serde_json::Value>,
+        members: &BTreeMap<String, serde_json::Value>,
+        secrets: BTreeSet<String>,
+    ) -> Result<Self, Forged> {
+        let convert = |(name, value): (&String, &serde_json::Value)| Ok((name.clone(), converted(value, name)?));
+        let members = members.iter().map(convert).collect::<Result<_, Forged>>()?;
+        let mut all = values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?;
+        let names = Arc::new(Names { members, secrets });
+        all.extend(filter::functions(&names));
+        Ok(Self { value: Value::from_pairs(all), names })
+    }
+}
+
+/// A value as templates see it; refused where it holds what stands for a secret.
+fn converted(value: &serde_json::Value, path: &str) -> Result<Value, Forged> {
+    let fine = |text: &str| if secret::holds_marker(text) { Err(Forged { path: path.to_owned() }) } else { Ok(()) };
+    Ok(match value {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(truth) => Value::from(*truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::from(number),
+            (None, Some(number)) => Value::from(number),
+            (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => {
+            fine(text)?;
+            Value::from(text.as_str())
+        }
+        serde_json::Value::Array(list) => {
+            Value::from(list.iter().map(|value| converted(value, path)).collect::<Result<Vec<_>, _>>()?)
+        }
+        serde_json::Value::Object(map) => {
+            let entry = |(key, value): (&String, &serde_json::Value)| {
+                fine(key)?;
+                Ok((key.clone(), converted(value, &format!("{path}.{key}"))?))
+            };
+            Value::from_pairs(map.iter().map(entry).collect::<Result<BTreeMap<_, _>, Forged>>()?)
+        }
+    })
+}
+
+/// What `secret(NAME)` gives: it can be written and encoded, and nothing else.
+#[derive(Debug)]
+struct Secret {
+    name: String,
+}
+
+impl Object for Secret {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut minijinja::State<'_, '_>,
+        method: &str,
+        _: &[Value],
+    ) -> Result<Value, minijinja::Error> {
+        Err(filter::refused(method))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&secret::marker(Op::Value, &self.name))
+    }
+}
+
+/// A line of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The template, by its path below `templates/`.
+    pub template: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// A rendered text, with a marker where each secret goes, and which part of which template made it.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    text: String,
+    secrets: BTreeSet<String>,
+    spans: Vec<OutputSpan>,
+    texts: Arc<BTreeMap<String, Arc<str>>>,
+    template: String,
+}
+
+impl Templates {
+    /// Takes the texts by their paths below `templates/`, as `include` names them.
+    pub fn new(texts: BTreeMap<String, String>) -> Self {
+        let texts = texts.into_iter().map(|(path, text)| (path, Arc::from(text))).collect();
+        Self { texts: Arc::new(texts), environments: Default::default() }
+    }
+
+    /// The paths.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(String::as_str)
+    }
+
+    fn environment(&self, format: Format) -> Option<&Environment<'static>> {
+        let index = Format::ALL.iter().position(|own| *own == format)?;
+        Some(self.environments.get(index)?.get_or_init(|| {
+            let mut environment = Environment::new();
+            environment.set_undefined_behavior(UndefinedBehavior::Strict);
+            environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+            environment.set_fuel(Some(FUEL));
+            environment.set_recursion_limit(RECURSION);
+            environment.set_debug(true);
+            let syntax =
+                SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+            if let Ok(syntax) = syntax {
+                environment.set_syntax(syntax);
+            }
+            let texts = Arc::clone(&self.texts);
+            environment.set_loader(move |name| Ok(texts.get(name).map(|text| text.to_string())));
+            filter::install(&mut environment, format);
+            environment
+        }))
+    }
+
+    /// Renders a template for a file of a format.
+    pub fn render(&self, name: &str, format: Format, context: &Context) -> Result<Rendered, Fault> {
+        let report = report::Reporter { texts: &self.texts, context };
+        let environment = self.environment(format).ok_or_else(|| Fault::nowhere("template", "no such format"))?;
+        if let Some((path, text)) = self.texts.iter().find(|(_, text)| secret::holds_marker(text)) {
+            let at = text.find(secret::MARKS).unwrap_or(0);
+            let message = "the template holds U+E5EC or U+E5ED, which stand for secrets in wharf's texts";
+            return Err(Fault::at("reserved-character", message, path, text, at..at + 3));
+        }
+        let template = environment.get_template(name).map_err(|error| report.error(&error, name))?;
+        let context = context.value.clone();
+        let (text, spans) = template.render_with_spans(context).map_err(|error| report.error(&error, name))?;
+        let texts = Arc::clone(&self.texts);
+        let mut rendered = Rendered { text, secrets: BTreeSet::new(), spans, texts, template: name.to_owned() };
+        if rendered.text.len() > MAX_SIZE {
+            let size = MAX_SIZE >> 20;
+            return Err(rendered.fault(0, "template-size", &format!("the file would be larger than {size} MiB")));
+        }
+        match secret::names(&rendered.text) {
+            Ok(names) => rendered.secrets = names,
+            Err(damage) => {
+                let message = "a secret is cut or changed here";
+                let help = "a secret can be written whole, joined to other text, and passed through `quote`, `to_json`, \
+                            `urlencode` and `b64encode`";
+                return Err(rendered.fault(damage.at, "secret-changed", message).help(Some(help.to_owned())));
+            }
+        }
+        Ok(rendered)
+    }
+}
+
+impl Rendered {
+    /// The text with markers, which are equal where the secrets' names and encodings are.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of the secrets that it holds.
+    pub fn secrets(&self) -> &BTreeSet<String> {
+        &self.secrets
+    }
+
+    /// The template and the bytes in it that made the byte `at` of the text.
+    fn origin(&self, at: usize) -> Option<(&str, std::ops::Range<usize>)> {
+        let index = self.spans.partition_point(|span| span.output_range().start <= at);
+        let span = self.spans.get(index.saturating_sub(1))?;
+        let mut range = span.source_range();
+        if span.kind() == OutputSpanKind::Raw {
+            // Written as it stands: the very byte is known.
+            let offset = at.saturating_sub(span.output_range().start).min(range.len());
+            range.start += offset;
+        }
+        Some((span.name(), range))
+    }
+
+    /// Where the byte of a line begins that is not blank.
+    fn line_start(&self, line: usize) -> usize {
+        let start = match line.checked_sub(2) {
+            Some(before) => self.text.match_indices('\n').nth(before).map_or(self.text.len(), |(at, _)| at + 1),
+            None => 0,
+        };
+        let rest = self.text.get(start..).unwrap_or("");
+        let blank = rest.find(|c: char| c == '\n' || !c.is_whitespace()).unwrap_or(0);
+        start + blank
+    }
+
+    /// The line of the template, or of one that it includes, that made a line of the text.
+    pub fn source(&self, line: usize) -> Option<Source> {
+        let (template, range) = self.origin(self.line_start(line))?;
+        let before = self.texts.get(template)?.get(..range.start)?;
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Some(Source { template: template.to_owned(), line })
+    }
+
+    /// A mistake at a byte of the text, shown where the template makes it.
+    fn fault(&self, at: usize, code: &'static str, message: &str) -> Fault {
+        let Some((template, range)) = self.origin(at) else {
+            let text = self.texts.get(&self.template).cloned().unwrap_or_default();
+            return Fault::at(code, message, &self.template, &text, 0..0);
+        };
+        let Some(text) = self.texts.get(template) else { return Fault::nowhere(code, message) };
+        // To the end of the line at most.
+        let line = text.get(range.clone()).and_then(|part| part.find('\n')).map_or(range.end, |at| range.start + at);
+        Fault::at(code, message, template, text, range.start..line)
+    }
+
+    /// A mistake in a line of the text, or at a column of it.
+    pub(super) fn fault_in_line(&self, line: usize, column: Option<usize>, code: &'static str, message: &str) -> Fault {
+        let first = self.line_start(line);
+        let start = self.text.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let at = column.and_then(|column| {
+            let rest = self.text.get(start..)?;
+            rest.char_indices().nth(column.saturating_sub(1)).map(|(offset, _)| start + offset)
+        });
+        self.fault(at.unwrap_or(first).max(first), code, message)
+    }
+
+    /// A line of the text, as people may see it.
+    pub(super) fn shown(&self, line: usize) -> String {
+        let text = self.text.split('\n').nth(line.saturating_sub(1)).unwrap_or("");
+        secret::masked(text.trim())
+    }
+}
