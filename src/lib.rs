@@ -19,6 +19,7 @@
 //! | [`deb`] | Debian: archive, control files, versions, .deb files, scripts, solving |
 //! | [`fetch`] | HTTP, and the cache on disk that many processes share |
 //! | [`lock`] | `wharf.lock` |
+//! | [`secrets`] | an estate's secrets: the age file, values made by rule |
 //! | [`estate`] | inheritance, conditions, variables: specs resolved |
 //! | [`spec`] | KDL to typed specs, a span on every value |
 //! | [`progress`] | how long work says how far it is |
@@ -45,6 +46,7 @@ pub mod path;
 pub mod podman;
 pub mod progress;
 pub mod release;
+pub mod secrets;
 pub mod spec;
 pub mod tree;
 pub mod trial;

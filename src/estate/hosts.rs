@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::name::{
-    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, RoleName, ServiceName,
+    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, RoleName, SecretName,
+    ServiceName,
 };
 use crate::spec::{Origin, Span, Spanned};
 
-use super::{Overrides, Transport};
+use super::{Generate, Overrides, Transport};
 
 /// `estate "multinode" { … }`
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,8 @@ pub struct Estate {
     pub roles: BTreeMap<RoleName, RoleChanges>,
     /// Who can read its secrets: age recipients.
     pub recipients: Vec<Spanned<String>>,
+    /// How its secrets are made; stronger than what services say.
+    pub generates: BTreeMap<SecretName, Generate>,
     /// Whether its hosts refuse bounds on memory and processes, as those of the lab do.
     pub limits_unenforced: bool,
     /// How far releases of cells may be apart.

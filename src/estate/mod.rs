@@ -12,6 +12,7 @@ mod image;
 mod load;
 mod place;
 mod project;
+mod secret;
 mod service;
 mod text;
 
@@ -31,6 +32,7 @@ pub use image::{
 pub use load::{find_root, load};
 pub use place::{Binding, Front, Group, Placed, Provider};
 pub use project::{ImageKey, ImageSpec, Project};
+pub use secret::{Alphabet, Generate, Lifetime, Rule, SecretUser, Secrets};
 pub use service::{
     Change, Config, ConfigContent, Container, Grant, HostDir, HostNeeds, KeyChange, Life, Limits, Listen, Mount,
     MountSource, Namespace, Need, Network, Notify, OnChange, OnFailure, OncePer, Override, Overrides, Port, Provide,

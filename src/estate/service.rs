@@ -6,7 +6,7 @@ use crate::name::{AccountName, CapabilityName, ImageName, NetworkName, RoleName,
 use crate::path::ImagePath;
 use crate::spec::{Origin, Scalar, Span, Spanned};
 
-use super::{FileSource, Health, Mode, Owner, Text, Tier};
+use super::{FileSource, Generate, Health, Mode, Owner, Text, Tier};
 
 /// `service "keystone" { … }`: what holds wherever it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Service {
     pub configs: BTreeMap<ImagePath, Config>,
     /// Secrets that it gets as such.
     pub secrets: BTreeMap<SecretName, SecretUse>,
+    /// How secrets are made that it uses.
+    pub generates: BTreeMap<SecretName, Generate>,
     /// The container's own way of running.
     pub container: Container,
     /// When it counts as up, and what happens when it is not.

@@ -105,7 +105,7 @@ const ARCH: [(&str, Shape); 6] = [
     ("tier", Shape::Scalar),
 ];
 
-const SERVICE: [(&str, Shape); 48] = [
+const SERVICE: [(&str, Shape); 49] = [
     ("summary", Shape::Scalar),
     ("tier", Shape::Scalar),
     ("image", Shape::Scalar),
@@ -117,6 +117,7 @@ const SERVICE: [(&str, Shape); 48] = [
     ("port", Shape::Keyed),
     ("config", Shape::Keyed),
     ("secret", Shape::Keyed),
+    ("generate", Shape::Keyed),
     ("env", Shape::Map),
     ("entrypoint", Shape::Scalar),
     ("command", Shape::Scalar),
@@ -159,7 +160,7 @@ const SERVICE: [(&str, Shape); 48] = [
 const CHANGES: [(&str, Shape); 4] =
     [("var", Shape::List), ("override", Shape::List), ("env", Shape::Map), ("port", Shape::Keyed)];
 
-const ESTATE: [(&str, Shape); 17] = [
+const ESTATE: [(&str, Shape); 18] = [
     ("summary", Shape::Scalar),
     ("registry", Shape::Scalar),
     ("distro", Shape::Scalar),
@@ -172,6 +173,7 @@ const ESTATE: [(&str, Shape); 17] = [
     ("external", Shape::Keyed),
     ("role", Shape::Keyed),
     ("recipient", Shape::List),
+    ("generate", Shape::Keyed),
     ("limits", Shape::Scalar),
     ("skew", Shape::Scalar),
     ("var", Shape::List),

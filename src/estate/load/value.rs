@@ -4,8 +4,8 @@ use crate::name::{AccountName, PackageName};
 use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
 
 use super::super::{
-    Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package, Relation,
-    Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
+    Alphabet, Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package,
+    Relation, Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
 };
 use super::decode::{Events, Order, Quorum, Start, UndoWord};
 
@@ -178,6 +178,11 @@ words! {
     TaskPhase, "a phase": "expand" = Self::Expand, "migrate" = Self::Migrate, "contract" = Self::Contract;
     UpdateFailure, "what a failure does": "pause" = Self::Pause, "rollback" = Self::Rollback,
         "continue" = Self::Continue;
+    Alphabet, "an alphabet": "alnum" = Self::Alnum, "lower" = Self::Lower, "hex" = Self::Hex,
+        "digits" = Self::Digits, "url" = Self::Url;
+    GenerateKind, "a kind of secret that can be made": "text" = Self::Text, "bytes" = Self::Bytes,
+        "fernet" = Self::Fernet, "uuid" = Self::Uuid, "ssh-ed25519" = Self::SshEd25519, "ca" = Self::Ca,
+        "certificate" = Self::Certificate;
     Start, "a point in time": "start" = Self;
     Order, "an order": "rolling" = Self(true), "together" = Self(false);
     Quorum, "a quorum": "majority" = Self;
@@ -216,6 +221,52 @@ impl FromValue for Millis {
         }
         from_text(value, "a time", |text| {
             millis(text).map(Self).ok_or_else(|| format!("`{text}` is not a time: as 30s, 1m30s, 500ms or 2h"))
+        })
+    }
+}
+
+/// `kind=` of `generate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GenerateKind {
+    Text,
+    Bytes,
+    Fernet,
+    Uuid,
+    SshEd25519,
+    Ca,
+    Certificate,
+}
+
+impl GenerateKind {
+    /// The word of the language.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+            Self::Fernet => "fernet",
+            Self::Uuid => "uuid",
+            Self::SshEd25519 => "ssh-ed25519",
+            Self::Ca => "ca",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+/// A number of days: `30d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Days(pub u32);
+
+impl FromValue for Days {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        if let Scalar::Integer(number) = value.scalar {
+            return Err(Mistake::new("wrong-type", value.span, "a time needs its unit")
+                .label("no unit")
+                .help(format!("write \"{number}d\" for days")));
+        }
+        from_text(value, "a number of days", |text| {
+            let digits = text.strip_suffix('d').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            let days = digits.and_then(|digits| digits.parse::<u32>().ok()).filter(|days| (1..=36_500).contains(days));
+            days.map(Self).ok_or_else(|| format!("`{text}` is no number of days: as 30d"))
         })
     }
 }

@@ -4,6 +4,7 @@ mod clashes;
 mod groups;
 mod lints;
 mod needs;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, ServiceName};
 use crate::spec::Span;
 
-use super::{Estate, Host, Image, Port, Project, Service};
+use super::{Estate, Host, Image, Port, Project, Secrets, Service};
 
 /// An estate with its services in place.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,6 +23,8 @@ pub struct Placed {
     pub hosts: BTreeMap<HostName, BTreeSet<ServiceName>>,
     /// What stands before balanced groups, by VIP.
     pub fronts: BTreeMap<NetworkName, Vec<Front>>,
+    /// The secrets that they use, and how those are made.
+    pub secrets: Secrets,
     /// Groups without a health check: for `check` to list.
     pub unchecked: BTreeSet<ServiceName>,
 }

@@ -39,6 +39,7 @@ pub(in super::super) fn estate(
         own: Overrides::default(),
         roles: BTreeMap::new(),
         recipients: Vec::new(),
+        generates: BTreeMap::new(),
         limits_unenforced: false,
         skew: 1,
         origin: gathered.sources.origin(spec.span().source).clone(),
@@ -107,6 +108,7 @@ fn read(estate: &mut Estate, node: &Node, cell: Option<&CellName>, log: &mut Log
             let found: Vec<Spanned<Plain>> = spanned(&mut reader, "an age recipient");
             estate.recipients.extend(found.into_iter().map(|one| Spanned::new(one.value.0, one.span)));
         }
+        "generate" => estate.generates.extend(super::secret::generate(&mut reader)),
         "limits" => estate.limits_unenforced = reader.argument::<Unenforced>("`unenforced`").is_some(),
         "skew" => estate.skew = reader.argument("how many releases").unwrap_or(1),
         "var" | "override" => {

@@ -5,6 +5,7 @@ mod distro;
 mod hosts;
 mod image;
 mod parts;
+mod secret;
 mod service;
 mod worth;
 

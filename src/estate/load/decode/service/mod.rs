@@ -44,6 +44,7 @@ pub(in super::super) fn service(
         ports: BTreeMap::new(),
         configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        generates: BTreeMap::new(),
         container: Default::default(),
         life: life::default(),
         tasks: BTreeMap::new(),
@@ -98,6 +99,7 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
             }
         }
         "secret" => secret(service, &mut reader),
+        "generate" => service.generates.extend(super::secret::generate(&mut reader)),
         "task" => {
             if let Some(task) = life::task(&mut reader) {
                 service.tasks.insert(task.name.clone(), task);
