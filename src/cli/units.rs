@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
     release: String,
     #[command(flatten)]
-    vault: super::secrets::VaultOptions,
+    vault: super::vault::VaultOptions,
 }
 
 /// Writes or lists the files.
@@ -49,9 +49,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let hosts = hosts(estate, &arguments.hosts)?;
     let services = services(&project, estate, &arguments.services)?;
     let release = read_release(&project, &arguments.release)?;
-    let vault = super::secrets::vault(&project, estate, &arguments.vault)?;
+    let vault = arguments.vault.open(&project, estate)?;
     let placed = project.placed.get(&estate.name).ok_or_else(|| Failure::plain("the estate has no places"))?;
-    let ground = Ground { project: &project, estate, placed, release: &release, vault: vault.as_ref() };
+    let ground = Ground { project: &project, estate, placed, release: &release, vault: &vault };
     let mut desired = desired(ground, hosts).map_err(|log| mistakes(&project, log))?;
     if !services.is_empty() {
         for host in desired.hosts.values_mut() {

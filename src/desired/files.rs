@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::config::{Context, Fault, File, Format, Layer, Place, Refusal, Templates, document, ini};
-use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, is_file};
+use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, Text, is_file};
 use crate::name::SecretName;
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Spanned};
+use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
 use crate::unit::ObjectName;
 
-use super::member::{Member, json_of, members};
+use super::member::{Member, members};
 use super::{Ground, HostFile, SecretSource, context, meaning};
 
 /// Where a mounted file comes from.
@@ -141,7 +141,7 @@ pub(super) fn make(
             }
         },
     };
-    let layers = layers(member, config, format, log);
+    let layers = layers(member, config, log);
     let text = |source: &FileSource| {
         let bytes = source.read().map_err(|error| error.to_string())?;
         String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
@@ -211,7 +211,7 @@ fn template_mistake(member: &Member<'_>, config: &Config, fault: &Fault) -> Mist
 }
 
 /// What changes a file, weakest first.
-fn layers(member: &Member<'_>, config: &Config, format: Format, log: &mut Log) -> Vec<Layer> {
+fn layers(member: &Member<'_>, config: &Config, log: &mut Log) -> Vec<Layer> {
     let changes = member.changes(log);
     let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
         let service = change.service.as_ref().is_none_or(|name| {
@@ -220,7 +220,6 @@ fn layers(member: &Member<'_>, config: &Config, format: Format, log: &mut Log) -
         service && is_file(config.path.as_str(), &change.file)
     });
     let mine: Vec<&Override> = mine.collect();
-    let _ = format;
     mine.into_iter()
         .map(|change| match &change.change {
             Change::Sections(sections) => {
@@ -238,31 +237,44 @@ fn layers(member: &Member<'_>, config: &Config, format: Format, log: &mut Log) -
                 }
                 Layer::Ini(all)
             }
-            Change::Keys(keys) => Layer::Document(node_of_keys(keys, change)),
+            Change::Keys(keys) => Layer::Document(node_of_keys(member, keys, change.span, log)),
         })
         .collect()
 }
 
-fn node_of_keys(keys: &BTreeMap<String, Spanned<KeyChange>>, change: &Override) -> document::Node {
+/// Keys of an override as a mapping.
+fn node_of_keys(
+    member: &Member<'_>,
+    keys: &BTreeMap<String, Spanned<KeyChange>>,
+    span: Span,
+    log: &mut Log,
+) -> document::Node {
     let mut map = document::Map::new();
     for (key, value) in keys {
-        let _ = map.insert(document::Value::from(key.as_str()), node_of(value, change));
+        let node = node_of(member, value, log);
+        // Keys of a map are different ones.
+        let _ = map.insert(document::Value::Text(key.clone()), node);
     }
-    document::Node::new(document::Value::Map(map), Place::Spec(change.span))
+    document::Node::new(document::Value::Map(map), Place::Spec(span))
 }
 
-fn node_of(change: &Spanned<KeyChange>, whole: &Override) -> document::Node {
+fn node_of(member: &Member<'_>, change: &Spanned<KeyChange>, log: &mut Log) -> document::Node {
+    let mut one = |scalar: &Scalar| match scalar {
+        Scalar::Null => document::Value::Null,
+        Scalar::Bool(truth) => document::Value::Bool(*truth),
+        Scalar::Integer(number) => document::Value::Number(number.to_string()),
+        Scalar::Float(number) => document::Value::Number(number.to_string()),
+        Scalar::Text(text) => document::Value::Text(member.fill(&Text::template(text.clone()), change.span, log)),
+    };
     let place = Place::Spec(change.span);
     let value = match &change.value {
         KeyChange::Remove => document::Value::Null,
-        KeyChange::One(scalar) => document::Value::from_json(&json_of(scalar)),
+        KeyChange::One(scalar) => one(scalar),
         KeyChange::List(list) => {
-            let items = list.iter().map(|item| {
-                document::Node::new(document::Value::from_json(&json_of(item)), place.clone())
-            });
+            let items = list.iter().map(|item| document::Node::new(one(item), place.clone()));
             document::Value::List(items.collect())
         }
-        KeyChange::Keys(keys) => return document::Node { place, ..node_of_keys(keys, whole) },
+        KeyChange::Keys(keys) => return node_of_keys(member, keys, change.span, log),
     };
     document::Node::new(value, place)
 }

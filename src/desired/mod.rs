@@ -1,6 +1,6 @@
 //! What each host shall have: units, files and secrets' names, made of a project without asking any host.
 //!
-//! Pure: the same project, release and vault give the same bytes. [`plan`](crate) compares it with what is there.
+//! Pure: the same project, release and vault give the same bytes.
 
 mod context;
 mod files;
@@ -24,11 +24,13 @@ pub use context::context;
 pub use member::{Member, members_on};
 
 /// What gives secrets. Values never leave it but for a file that holds one.
-pub trait Vault {
+pub trait Vault: Sync {
     /// The name under which podman knows a secret: its own and a keyed hash of its value; none where it has no value.
     fn object(&self, name: &SecretName) -> Option<String>;
-    /// The name under which podman knows a rendered file that holds secrets; `text` holds marks in their place.
-    fn object_of(&self, label: &str, text: &crate::config::Rendered) -> Result<String, String>;
+    /// The name under which podman knows a rendered file that holds secrets; the error is why it cannot hold them.
+    fn object_of(&self, label: &str, file: &crate::config::File) -> Result<String, String>;
+    /// Every secret that has a value.
+    fn names(&self) -> Vec<SecretName>;
 }
 
 /// What an estate's hosts shall have.

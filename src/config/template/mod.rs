@@ -8,6 +8,9 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -147,6 +150,8 @@ pub struct Rendered {
     spans: Vec<OutputSpan>,
     texts: Arc<BTreeMap<String, Arc<str>>>,
     template: String,
+    /// Whether the text is that of `template` itself.
+    plain: bool,
 }
 
 impl Templates {
@@ -195,7 +200,7 @@ impl Templates {
         let context = context.value.clone();
         let (text, spans) = template.render_with_spans(context).map_err(|error| report.error(&error, name))?;
         let texts = Arc::clone(&self.texts);
-        let mut rendered = Rendered { text, secrets: BTreeSet::new(), spans, texts, template: name.to_owned() };
+        let mut rendered = Rendered { text, secrets: BTreeSet::new(), spans, texts, template: name.to_owned(), plain: false };
         if rendered.text.len() > MAX_SIZE {
             let size = MAX_SIZE >> 20;
             return Err(rendered.fault(0, "template-size", &format!("the file would be larger than {size} MiB")));
@@ -214,6 +219,17 @@ impl Templates {
 }
 
 impl Rendered {
+    /// A text that no template made: each line is from the same line of `name`.
+    pub fn of_text(name: &str, text: String) -> Result<Self, Fault> {
+        let own: Arc<str> = Arc::from(text.as_str());
+        if let Some(at) = text.find(secret::MARKS) {
+            let message = "the text holds U+E5EC or U+E5ED, which stand for secrets in wharf's texts";
+            return Err(Fault::at("reserved-character", message, name, &own, at..at + 3));
+        }
+        let texts = Arc::new(BTreeMap::from([(name.to_owned(), own)]));
+        Ok(Self { text, secrets: BTreeSet::new(), spans: Vec::new(), texts, template: name.to_owned(), plain: true })
+    }
+
     /// The text with markers, which are equal where the secrets' names and encodings are.
     pub fn text(&self) -> &str {
         &self.text
@@ -226,6 +242,9 @@ impl Rendered {
 
     /// The template and the bytes in it that made the byte `at` of the text.
     fn origin(&self, at: usize) -> Option<(&str, std::ops::Range<usize>)> {
+        if self.plain {
+            return Some((&self.template, at..self.text.len()));
+        }
         let index = self.spans.partition_point(|span| span.output_range().start <= at);
         let span = self.spans.get(index.saturating_sub(1))?;
         let mut range = span.source_range();

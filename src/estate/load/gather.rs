@@ -124,6 +124,17 @@ impl Gathered {
         })
     }
 
+    /// Every file below templates/, by its path there; the project's own before those of imports.
+    pub fn templates(&self) -> BTreeMap<String, FileSource> {
+        let mut all = BTreeMap::new();
+        for folder in self.folders.iter().rev() {
+            for name in folder.files_below("templates") {
+                all.extend(folder.file(&format!("templates/{name}")).map(|source| (name.to_owned(), source.clone())));
+            }
+        }
+        all
+    }
+
     /// A file below a part of the folder that `span` belongs to: `keyrings/x.gpg` below `targets`.
     pub fn file(&self, span: Span, part: &str, path: &str) -> Result<FileSource, Mistake> {
         let folder = self.folder(span);

@@ -112,6 +112,7 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
         services,
         estates,
         placed: BTreeMap::new(),
+        templates: gathered.templates(),
         imports: gathered.imports.clone(),
         compression: top.compression,
         layering: top.layering,

@@ -239,7 +239,7 @@ fn used(ground: &Ground<'_>, change: &Override, place: &str, here: &[&Group], lo
     let format = config.format.as_ref().map(|format| format.value.as_str());
     let format = format.or_else(|| crate::estate::format_of(config.path.as_str()));
     let fits = match &change.change {
-        Change::Sections(_) => format == Some("ini"),
+        Change::Sections(_) => matches!(format, Some("ini" | "oslo")),
         Change::Keys(_) => matches!(format, Some("yaml" | "json")),
     };
     let raw = matches!(config.content, ConfigContent::Source(..)) && format.is_none();
@@ -256,7 +256,7 @@ fn used(ground: &Ground<'_>, change: &Override, place: &str, here: &[&Group], lo
 }
 
 /// Whether `named` is a path or the last part of it.
-pub(in super::super) fn is_file(path: &str, named: &str) -> bool {
+pub fn is_file(path: &str, named: &str) -> bool {
     path == named || last(path) == named
 }
 
