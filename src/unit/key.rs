@@ -374,3 +374,38 @@ const IMAGE: &[Key] = &[
 ];
 
 const QUADLET: &[Key] = &[Key::own("DefaultDependencies", V5_3, Bool)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_commas_is_quoted_for_podmans_that_would_cut_it() {
+        let item = |name, text, version| Key::find(QuadletSection::Container, name).unwrap().item(text, version);
+        let ports = "net.ipv4.ip_local_reserved_ports=8080,9148";
+        assert_eq!(item("Sysctl", ports, V5_8), format!("\"{ports}\""));
+        assert_eq!(item("Annotation", "a=b,\"c\"", V4_8), "\"a=b,\"\"c\"\"\"");
+        for (name, text, version) in [
+            ("Sysctl", "a=b c", V5_8),
+            ("Annotation", "a=b,\"c\"", V5_0),
+            ("Environment", "a=b,\"c\"", V4_3),
+            ("PodmanArgs", "--sysctl=a,b", V4_3),
+        ] {
+            assert_eq!(item(name, text, version), text, "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_and_none_is_there_twice() {
+        for section in [
+            QuadletSection::Container,
+            QuadletSection::Pod,
+            QuadletSection::Network,
+            QuadletSection::Volume,
+            QuadletSection::Image,
+        ] {
+            let names: Vec<&str> = Key::all(section).map(|key| key.name).collect();
+            assert!(names.is_sorted_by(|a, b| a < b), "{section:?}");
+        }
+    }
+}

@@ -173,7 +173,7 @@ impl Service {
             }
             None => {}
         }
-        parts.life.write(&mut file, None)?;
+        parts.life.write(&mut file, None, None)?;
         parts.head.write_end(&mut file)?;
         Ok(file)
     }

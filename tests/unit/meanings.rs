@@ -148,7 +148,6 @@ pub fn keystone() -> ContainerParts {
     parts.run = Run::Service(Notify::Healthy);
     parts.life.restart = Some(Restart::Always);
     parts.life.restart_sec = Some(Period::from_millis(2500));
-    parts.life.start = Some(Timeout::After(health().budget()));
     parts.life.reload = Some(Reload::Command(vec!["apache2ctl".to_owned(), "graceful $x".to_owned()]));
     parts.life.slice = Some(unit("wharf.slice"));
     parts.life.lines = vec![("OOMScoreAdjust".to_owned(), "-500".to_owned())];

@@ -149,7 +149,7 @@ fn container() -> Container {
 /// A command line whose flags all have the one form `--flag=value`, sorted; what follows the image as it is. What only
 /// podman's generator or only wharf adds is left out.
 pub fn canonical(arguments: &[String], image: &str) -> (Vec<String>, Vec<String>) {
-    let at = arguments.iter().position(|word| word == image).unwrap();
+    let at = arguments.iter().position(|word| word == image).unwrap_or_else(|| panic!("no {image} in {arguments:?}"));
     let mut flags: Vec<String> = Vec::new();
     let mut words = arguments[1..at].iter();
     // These the generator writes as two words.
@@ -292,6 +292,61 @@ fn podmans_generator_and_systemd_hand_odd_texts_to_podman_as_they_were_meant() {
                 flags.sort();
             }
             assert_eq!(by_generator, flags, "for {version} on {}", root.version);
+        }
+    }
+}
+
+/// A container whose single texts are this one.
+fn single(index: usize, text: &str) -> Container {
+    let image = ImageRef::new("registry.example/odd", Digest::of(b"")).unwrap();
+    let mut parts = ContainerParts::new(name(&format!("odd-{index}")), image);
+    let text = || Some(text.to_owned());
+    parts.process.user = text();
+    parts.process.group = text();
+    parts.process.timezone = text();
+    parts.process.stop_signal = text();
+    parts.network.hostname = text();
+    parts.security.seccomp = text();
+    parts.security.apparmor = text();
+    parts.security.userns = text();
+    parts.security.label.kind = text();
+    parts.security.label.level = text();
+    parts.log_driver = text();
+    Container::new(parts).unwrap()
+}
+
+#[test]
+fn an_odd_text_is_read_whole_by_keys_that_are_taken_as_they_stand() {
+    let image = ImageRef::new("registry.example/odd", Digest::of(b"")).unwrap().to_string();
+    let files = |version: &str| -> Vec<(String, String)> {
+        ODD.iter()
+            .enumerate()
+            .map(|(index, text)| file(Meaning::Container(Box::new(single(index, text))), version))
+            .collect()
+    };
+    let run = |files: &[(String, String)]| {
+        let files: Vec<(String, String)> =
+            files.iter().map(|(name, text)| (name.clone(), text.replace("/usr/bin/podman", RECORDER))).collect();
+        Some(manager::run(&files)?.into_iter().map(|(name, record)| (name, canonical(&record.arguments, &image))))
+    };
+    let Some(plain) = run(&files("4.3")) else { return };
+    let plain: BTreeMap<_, _> = plain.collect();
+    for (index, text) in ODD.iter().enumerate() {
+        let flags = &plain[&format!("odd-{index}.service")].0;
+        for flag in [format!("--hostname={text}"), format!("--user={text}:{text}"), format!("--tz={text}")] {
+            assert!(flags.contains(&flag), "{flag:?} is not in {flags:?}");
+        }
+    }
+    for root in roots::all() {
+        for version in ["4.6", &root.version.to_string()] {
+            let quadlets = files(version);
+            let generated =
+                root.generate(quadlets.iter().map(|(name, text)| (name.clone(), text.as_str())), false, Some(RECORDER));
+            assert!(generated.good, "{}", generated.said);
+            let Some(told) = run(&generated.services) else { return };
+            for (name, told) in told {
+                assert_eq!(told, plain[&name], "{name} for {version} on {}", root.version);
+            }
         }
     }
 }

@@ -108,7 +108,8 @@ pub struct Life {
     pub restart: Option<Restart>,
     /// How long after.
     pub restart_sec: Option<Period>,
-    /// How long a start may take; systemd's own 90 s where none is given.
+    /// How long a start may take. Where none is given it is the health check's budget for what counts as started when it is
+    /// healthy, else systemd's own 90 s.
     pub start: Option<Timeout>,
     /// How long a stop may take; the time its process has, and 30 s, where only that is given.
     pub stop: Option<Timeout>,
@@ -147,8 +148,14 @@ impl Life {
         self.lines.iter().map(|(key, _)| key.as_str()).find(|key| TAKEN.contains(key))
     }
 
-    /// Writes the lines of `[Service]` that say how long and how often; `grace` is the time its process has to end.
-    pub(in crate::unit) fn write(&self, file: &mut UnitFile, grace: Option<Period>) -> Result<(), Unsayable> {
+    /// Writes the lines of `[Service]` that say how long and how often; `budget` is the time it has to be healthy, `grace`
+    /// the one its process has to end.
+    pub(in crate::unit) fn write(
+        &self,
+        file: &mut UnitFile,
+        budget: Option<Period>,
+        grace: Option<Period>,
+    ) -> Result<(), Unsayable> {
         const SERVICE: &str = "Service";
         if let Some(restart) = self.restart {
             line(file, SERVICE, "Restart", restart.to_string())?;
@@ -156,7 +163,7 @@ impl Life {
         if let Some(period) = self.restart_sec {
             line(file, SERVICE, "RestartSec", period.to_string())?;
         }
-        if let Some(timeout) = self.start {
+        if let Some(timeout) = self.start.or(budget.map(Timeout::After)) {
             line(file, SERVICE, "TimeoutStartSec", timeout.to_string())?;
         }
         let stop = self.stop.or(grace.map(|grace| Timeout::After(grace.plus(Period::from_secs(30)))));

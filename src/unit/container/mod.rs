@@ -142,6 +142,9 @@ pub enum MeaningError {
         grace: Period,
     },
     /// podman refuses it.
+    #[error("it is in a pod, and has networks, ports or names of its own; they are the pod's")]
+    PodNetwork,
+    /// podman refuses it.
     #[error("it has a group and no user")]
     GroupWithoutUser,
     /// podman refuses it.
@@ -242,6 +245,9 @@ impl Container {
         let shared = network.networks.iter().any(|net| matches!(net, Net::Host | Net::None));
         if shared && (network.networks.len() > 1 || !network.publish.is_empty() || !network.aliases.is_empty()) {
             return Err(MeaningError::HostNetwork);
+        }
+        if parts.pod.is_some() && *network != Networking::default() {
+            return Err(MeaningError::PodNetwork);
         }
         pairs(parts.process.environment.keys(), "variable")?;
         pairs(parts.labels.keys(), "label")?;
@@ -345,7 +351,7 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_go_together_are_refused() {
-        let changes: [fn(&mut ContainerParts); 21] = [
+        let changes: [fn(&mut ContainerParts); 22] = [
             |parts| parts.run = Run::Service(Notify::Healthy),
             |parts| {
                 parts.run = Run::Oneshot { remain: false };
@@ -371,6 +377,10 @@ mod tests {
                 parts.network.aliases = vec!["b".to_owned()];
             },
             |parts| parts.network.networks = vec![Net::Host, Net::Mode("pasta".to_owned())],
+            |parts| {
+                parts.pod = Some((parts.name.clone(), parts.unit.clone()));
+                parts.network.hostname = Some("b".to_owned());
+            },
             |parts| parts.storage.mounts = vec![bind("/a:b", "/c", "ro")],
             |parts| parts.storage.mounts = vec![bind("/a", "/c:d", "ro")],
             |parts| parts.storage.mounts = vec![bind("/a", "/c", "ro,rw")],
@@ -408,6 +418,7 @@ mod tests {
         an address of its own needs exactly one network
         on the host's network, or none, nothing can be published or have another name
         on the host's network, or none, nothing can be published or have another name
+        it is in a pod, and has networks, ports or names of its own; they are the pod's
         `/a:b` cannot be the path of a mount: podman cuts it at `:`
         `/c:d` cannot be the path of a mount: podman cuts it at `:`
         `ro,rw` cannot be a mount's option

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::path::ImagePath;
 use crate::unit::period::Period;
+use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
 use crate::unit::version::PodmanVersion;
 
@@ -60,7 +61,9 @@ impl Process {
             (Some(user), group) => {
                 let numbers = is_number(user) && group.as_deref().is_none_or(is_number);
                 let parts = [Some(user), group.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
-                if version >= PodmanVersion::QUADLET && (numbers || version >= PodmanVersion::new(4, 8)) {
+                // Both by keys or neither: Group= has no argument of its own.
+                let whole = parts.iter().all(|part| quote::raw(part).is_some());
+                if version >= PodmanVersion::QUADLET && whole && (numbers || version >= PodmanVersion::new(4, 8)) {
                     say.text("User", user)?;
                     say.maybe("Group", group.as_ref())?;
                 } else {

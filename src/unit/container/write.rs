@@ -5,7 +5,9 @@ use crate::unit::Scope;
 use crate::unit::back_end::{PODMAN, Quadlet};
 use crate::unit::file::UnitFile;
 use crate::unit::head::{Head, line};
+use crate::unit::health::Health;
 use crate::unit::name::{UnitKind, UnitName};
+use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
 use crate::unit::version::PodmanVersion;
@@ -73,9 +75,14 @@ impl Container {
         }
         say.texts("Exec", &parts.process.exec)?;
         let mut file = Quadlet { head, say: &say, service: &service }.start(self.unit(), version)?;
-        parts.life.write(&mut file, parts.process.stop_timeout)?;
+        parts.life.write(&mut file, self.budget(), parts.process.stop_timeout)?;
         head.write_end(&mut file)?;
         Ok(file)
+    }
+
+    fn budget(&self) -> Option<Period> {
+        let healthy = self.parts().run == Run::Service(Notify::Healthy);
+        self.parts().health.as_ref().filter(|_| healthy).map(Health::budget)
     }
 
     fn exec_reload(&self, unit: &str) -> Result<Option<(&'static str, String)>, Unsayable> {
@@ -130,7 +137,7 @@ impl Container {
         if let Some((key, value)) = self.exec_reload(unit)? {
             line(&mut file, SERVICE, key, value)?;
         }
-        parts.life.write(&mut file, parts.process.stop_timeout)?;
+        parts.life.write(&mut file, self.budget(), parts.process.stop_timeout)?;
         head.write_end(&mut file)?;
         Ok(file)
     }

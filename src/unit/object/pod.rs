@@ -94,7 +94,7 @@ impl Pod {
             say.text("PodName", &self.name)?;
             say.maybe("StopTimeout", self.stop_timeout.map(Period::as_secs_up).as_ref())?;
             let mut file = Quadlet { head: &head, say: &say, service: &[] }.start(unit, version)?;
-            self.life.write(&mut file, self.stop_timeout)?;
+            self.life.write(&mut file, None, self.stop_timeout)?;
             head.write_end(&mut file)?;
             return Ok(file);
         }
@@ -132,7 +132,7 @@ impl Pod {
         if self.life.restart.is_none() {
             line(&mut file, SERVICE, "Restart", "on-failure".to_owned())?;
         }
-        self.life.write(&mut file, self.stop_timeout)?;
+        self.life.write(&mut file, None, self.stop_timeout)?;
         head.write_end(&mut file)?;
         Ok(file)
     }
