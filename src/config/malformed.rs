@@ -12,17 +12,19 @@ pub struct Malformed {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// The line of what it clashes with: the first of two keys.
+    pub first: Option<usize>,
 }
 
 impl Malformed {
     /// A line that is wrong as a whole.
     pub fn line(line: usize, message: impl Into<String>) -> Self {
-        Self { line, column: None, message: message.into(), help: None }
+        Self { line, column: None, message: message.into(), help: None, first: None }
     }
 
     /// A place in a line.
     pub fn at(line: usize, column: usize, message: impl Into<String>) -> Self {
-        Self { line, column: Some(column), message: message.into(), help: None }
+        Self { line, column: Some(column), message: message.into(), help: None, first: None }
     }
 
     /// With advice.

@@ -3,16 +3,21 @@
 //! Pure functions: the same input gives the same bytes. Nothing here reads a file, the clock, the environment or a secret.
 //! See docs/design/config.md for what was chosen and why.
 
+mod check;
 pub mod document;
 mod fault;
+mod file;
 mod format;
 pub mod ini;
 mod malformed;
 mod place;
 mod secret;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use fault::Fault;
+pub use file::{File, Layer, Misfit, Refusal, Setting};
 pub use format::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};

@@ -19,6 +19,14 @@ pub enum Place {
 }
 
 impl Place {
+    /// The number of the line; none in a spec.
+    pub(super) fn number(&self) -> Option<usize> {
+        match self {
+            Self::Line { line, .. } => Some(*line),
+            Self::Spec(_) => None,
+        }
+    }
+
     /// A line of a text.
     pub fn line(text: &Arc<str>, line: usize) -> Self {
         Self::Line { text: Arc::clone(text), line }

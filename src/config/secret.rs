@@ -148,6 +148,31 @@ pub(super) fn names(text: &str) -> Result<BTreeSet<String>, Damaged> {
     Ok(out)
 }
 
+/// Encodes a text piece by piece: what is known now, secrets when they are put in. A damaged text stays as it is.
+pub(super) fn encoded(text: &str, op: Op, plain: impl Fn(&str, &mut String)) -> String {
+    let Ok(pieces) = pieces(text) else { return text.to_owned() };
+    pieces.into_iter().fold(String::with_capacity(text.len()), |mut out, piece| {
+        match piece {
+            Piece::Text(text) => plain(text, &mut out),
+            Piece::Marker(inner, operand) => out.push_str(&marker(op, &marker(inner, &operand))),
+        }
+        out
+    })
+}
+
+/// Takes one encoding off the markers that have it.
+pub(super) fn without(text: &str, op: Op) -> String {
+    let Ok(pieces) = pieces(text) else { return text.to_owned() };
+    pieces.into_iter().fold(String::with_capacity(text.len()), |mut out, piece| {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Marker(own, operand) if own == op => out.push_str(&operand),
+            Piece::Marker(own, operand) => out.push_str(&marker(own, &operand)),
+        }
+        out
+    })
+}
+
 /// The text for people: `<secret keystone-admin>` where a marker stands.
 pub fn masked(text: &str) -> String {
     if !holds_marker(text) {
@@ -344,8 +369,13 @@ fn unquoted(name: &str, value: &[u8], format: Format) -> Result<(), RevealError>
     }
 }
 
+/// Percent-encodes a text.
+pub(super) fn url(text: &str, out: &mut String) {
+    text.bytes().for_each(|byte| url_byte(byte, &mut |bytes| out.extend(bytes.iter().copied().map(char::from))));
+}
+
 /// Percent-encodes a byte unless it is unreserved (RFC 3986, 2.3).
-pub(super) fn url_byte(byte: u8, out: &mut dyn FnMut(&[u8])) {
+fn url_byte(byte: u8, out: &mut dyn FnMut(&[u8])) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
         out(&[byte]);
@@ -371,7 +401,7 @@ pub(super) fn base64(bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
 }
 
 /// A character as it stands between double quotes in JSON and YAML.
-pub(super) fn json_char(c: char, out: &mut dyn FnMut(&[u8])) {
+fn json_char(c: char, out: &mut dyn FnMut(&[u8])) {
     let mut text = Zeroizing::new(String::with_capacity(16));
     super::document::escaped_char(c, &mut text);
     out(text.as_bytes());

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{MAX_DEPTH, Malformed, Map, Node, Place, Value};
 
+const QUOTE_SECRET: &str = "write `{{ secret(…)|quote }}` in the template";
+
 struct Reader<'a> {
     name: &'a Arc<str>,
     text: &'a str,
@@ -65,7 +67,7 @@ impl<'a> Reader<'a> {
         let value = match self.peek() {
             Some(b'{') => Value::Map(self.map(depth)?),
             Some(b'[') => Value::List(self.list(depth)?),
-            Some(b'"') => Value::Text(self.string()?),
+            Some(b'"') => Value::Text(super::unescaped(self.string()?)),
             Some(b'-' | b'0'..=b'9') => Value::Number(self.number()?),
             _ => self.word()?,
         };
@@ -79,6 +81,9 @@ impl<'a> Reader<'a> {
             "null" => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
+            "" if self.rest().starts_with(crate::config::secret::MARKS) => {
+                return Err(self.wrong("a secret stands here outside of a text").help(QUOTE_SECRET));
+            }
             "" => return Err(self.wrong(format!("expected a value, found {}", self.found()))),
             _ => {
                 let known = ["null", "true", "false"];
@@ -113,12 +118,9 @@ impl<'a> Reader<'a> {
             let node = self.value(depth + 1)?;
             if map.insert(Value::Text(key.clone()), node).is_err() {
                 (self.at, self.line, self.line_start) = start;
-                let first = map.get(&key).map(|node| match &node.place {
-                    Place::Line { line, .. } => format!("its first value is at line {line}"),
-                    Place::Spec(_) => String::new(),
-                });
+                let first = map.get(&key).and_then(|node| node.place.number());
                 let error = self.wrong(format!("the key `{key}` stands twice in one mapping"));
-                return Err(Malformed { help: first, ..error });
+                return Err(Malformed { first, ..error });
             }
             self.blanks();
             if self.take(b'}') {

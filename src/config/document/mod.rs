@@ -10,14 +10,15 @@ mod tests;
 mod write;
 mod yaml;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 pub(super) use scalar::safe_bare;
 pub(super) use write::escaped_char;
 
+use super::secret::{self, Op};
 use super::{Malformed, Place};
 
 /// How deep lists and mappings may nest: what is deeper is no configuration, and this keeps the stack whole.
@@ -99,6 +100,20 @@ impl Node {
     /// Joins a value with its place.
     pub fn new(value: Value, place: Place) -> Self {
         Self { value, place, tag: None }
+    }
+
+    /// The paths that the node, as a layer, removes.
+    pub(super) fn removals(&self, path: &str, out: &mut BTreeSet<String>) {
+        let Value::Map(map) = &self.value else { return };
+        for (key, node) in map.iter() {
+            let path = below(path, key);
+            match node.value {
+                Value::Null => {
+                    out.insert(path);
+                }
+                _ => node.removals(&path, out),
+            }
+        }
     }
 }
 
@@ -262,6 +277,11 @@ fn merge(base: &mut Node, layer: &Node, path: &str, depth: usize, missing: &mut 
         // Two spellings of one new key (`1` and `"1"`) are two keys.
         let _ = own.insert(key, node);
     }
+}
+
+/// The text that stands between double quotes, where the secrets in it are escaped for them: the escape goes with the quotes.
+fn unescaped(text: String) -> String {
+    if secret::holds_marker(&text) { secret::without(&text, Op::Json) } else { text }
 }
 
 /// The path of a key below another.

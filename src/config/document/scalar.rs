@@ -44,8 +44,9 @@ fn meaning(text: &str) -> Option<Value> {
 /// The value of a bare word.
 pub(super) fn bare(text: &str) -> Value {
     meaning(text).unwrap_or_else(|| {
-        let one_line = !text.contains(['\n', '\r']);
-        if safe_bare(text) || !one_line { Value::Text(text.to_owned()) } else { Value::Word(text.to_owned()) }
+        // A bare word that holds a secret is written in quotes: its value may need them.
+        let quoted = text.contains(['\n', '\r']) || crate::config::secret::holds_marker(text);
+        if safe_bare(text) || quoted { Value::Text(text.to_owned()) } else { Value::Word(text.to_owned()) }
     })
 }
 

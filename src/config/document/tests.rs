@@ -25,7 +25,8 @@ fn refusals(syntax: Syntax, inputs: &[&str]) -> String {
         Err(error) => {
             let column = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
             let help = error.help.map(|help| format!(" ({help})")).unwrap_or_default();
-            format!("line {}{column}: {}{help}", error.line, error.message)
+            let first = error.first.map(|line| format!(" (first at line {line})")).unwrap_or_default();
+            format!("line {}{column}: {}{help}{first}", error.line, error.message)
         }
     };
     inputs.iter().map(one).collect::<Vec<_>>().join("\n")
@@ -71,7 +72,7 @@ fn what_json_has_no_word_for_is_refused_where_it_stands() {
     line 1, column 3: `\n` cannot stand in a text as it is (end the text with `"`, or write `\n`)
     line 1, column 2: no such escape in JSON (a backslash itself is written `\\`)
     line 1, column 2: expected `\u` and four hex digits of a character
-    line 3, column 2: the key `a` stands twice in one mapping (its first value is at line 1)
+    line 3, column 2: the key `a` stands twice in one mapping (first at line 1)
     line 1, column 3: expected the end, found `2`
     line 1, column 1: expected a value, found `/`
     line 1, column 130: lists and mappings nest deeper than 128
@@ -98,7 +99,7 @@ fn what_yaml_would_read_by_chance_is_refused_where_it_stands() {
         bomb,
     ];
     assert_snapshot!(refusals(Syntax::Yaml, &inputs), @r"
-    line 3, column 1: the key `a` stands twice in one mapping (its first value is at line 1)
+    line 3, column 1: the key `a` stands twice in one mapping (first at line 1)
     line 1, column 5: mapping values are not allowed in this context
     line 2, column 2: tabs disallowed within this context (block indentation)
     line 2, column 1: while parsing a flow sequence, expected ',' or ']'

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Node, Value, scalar};
+use crate::config::secret::{self, Op};
 
 /// Writes a character as it stands between double quotes; good for JSON, and for YAML, whose escapes hold those of JSON.
 pub(crate) fn escaped_char(c: char, out: &mut String) {
@@ -22,7 +23,7 @@ pub(crate) fn escaped_char(c: char, out: &mut String) {
 
 fn quoted(text: &str, out: &mut String) {
     out.push('"');
-    text.chars().for_each(|c| escaped_char(c, out));
+    out.push_str(&secret::encoded(text, Op::Json, |text, out| text.chars().for_each(|c| escaped_char(c, out))));
     out.push('"');
 }
 

@@ -103,12 +103,9 @@ impl<'a> Reader<'a> {
             let node = self.node(event, value_span, depth + 1)?;
             let name = key.value.name().unwrap_or_default().to_owned();
             if map.insert(key.value, node).is_err() {
-                let first = map.get(&name).map(|node| match &node.place {
-                    Place::Line { line, .. } => format!("its first value is at line {line}"),
-                    Place::Spec(_) => String::new(),
-                });
+                let first = map.get(&name).and_then(|node| node.place.number());
                 let error = at(span, format!("the key `{name}` stands twice in one mapping"));
-                return Err(Malformed { help: first, ..error });
+                return Err(Malformed { first, ..error });
             }
         }
     }
@@ -139,7 +136,10 @@ fn other_tag(tag: Option<&Tag>, own: &str) -> Option<String> {
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> (Value, Option<String>) {
-    let quoted = || Value::Text(text.to_owned());
+    let quoted = || match style {
+        ScalarStyle::DoubleQuoted => Value::Text(super::unescaped(text.to_owned())),
+        _ => Value::Text(text.to_owned()),
+    };
     match tag {
         None if style == ScalarStyle::Plain => (scalar::bare(text), None),
         None => (quoted(), None),

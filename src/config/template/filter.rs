@@ -1,13 +1,13 @@
 //! Filters and functions for configuration files. None of them reads a clock, the environment or anything random.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, filters};
 
-use super::super::secret::{self, Op, Piece};
+use super::super::document;
+use super::super::secret::{self, Op};
 use super::{Format, Names, Secret};
 use crate::spec::did_you_mean;
 
@@ -100,30 +100,8 @@ fn text(filter: &str, value: &Value) -> Result<String, Error> {
     }
 }
 
-fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Error> {
-    secret::pieces(text).map_err(|_| refused("a filter"))
-}
-
-/// Encodes a text piece by piece: what is known now, secrets when they are put in.
-fn encoded(text: &str, op: Op, plain: impl Fn(&str, &mut Vec<u8>)) -> Result<String, Error> {
-    let mut out = String::new();
-    for piece in pieces(text)? {
-        match piece {
-            Piece::Text(text) => {
-                let mut bytes = Vec::new();
-                plain(text, &mut bytes);
-                out.push_str(&String::from_utf8(bytes).map_err(|_| wrong("the encoded text is no UTF-8"))?);
-            }
-            Piece::Marker(inner, operand) => out.push_str(&secret::marker(op, &secret::marker(inner, &operand))),
-        }
-    }
-    Ok(out)
-}
-
 fn urlencode(value: &Value) -> Result<String, Error> {
-    encoded(&text("urlencode", value)?, Op::Url, |text, out| {
-        text.bytes().for_each(|byte| secret::url_byte(byte, &mut |bytes| out.extend_from_slice(bytes)));
-    })
+    Ok(secret::encoded(&text("urlencode", value)?, Op::Url, secret::url))
 }
 
 fn b64encode(value: &Value) -> Result<String, Error> {
@@ -137,21 +115,20 @@ fn b64encode(value: &Value) -> Result<String, Error> {
     String::from_utf8(out).map_err(|_| wrong("the encoded text is no UTF-8"))
 }
 
-fn json_text(text: &str, out: &mut String) -> Result<(), Error> {
+fn json_text(text: &str, out: &mut String) {
+    let escape = |text: &str, out: &mut String| text.chars().for_each(|c| document::escaped_char(c, out));
     out.push('"');
-    out.push_str(&encoded(text, Op::Json, |text, out| {
-        text.chars().for_each(|c| secret::json_char(c, &mut |bytes| out.extend_from_slice(bytes)));
-    })?);
+    out.push_str(&secret::encoded(text, Op::Json, escape));
     out.push('"');
-    Ok(())
 }
 
 fn json(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
-    if depth > super::super::document::MAX_DEPTH {
+    if depth > document::MAX_DEPTH {
         return Err(wrong("the value nests too deep for `to_json`"));
     }
     if let Some(text) = tainted(value) {
-        return json_text(&text, out);
+        json_text(&text, out);
+        return Ok(());
     }
     match value.kind() {
         ValueKind::None => out.push_str("null"),
@@ -163,7 +140,7 @@ fn json(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
             }
             out.push_str(&number);
         }
-        ValueKind::String => json_text(value.as_str().unwrap_or_default(), out)?,
+        ValueKind::String => json_text(value.as_str().unwrap_or_default(), out),
         ValueKind::Seq | ValueKind::Iterable => {
             out.push('[');
             for (index, item) in value.try_iter()?.enumerate() {
@@ -176,7 +153,7 @@ fn json(value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
             out.push('{');
             for (index, key) in value.try_iter()?.enumerate() {
                 out.push_str(if index == 0 { "" } else { ", " });
-                json_text(&key.to_string(), out)?;
+                json_text(&key.to_string(), out);
                 out.push_str(": ");
                 json(&value.get_item(&key)?, depth + 1, out)?;
             }

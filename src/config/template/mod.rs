@@ -8,6 +8,9 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -58,7 +58,7 @@ impl Reporter<'_> {
                 ("unknown-function", format!("no function is named `{word}`"), did_you_mean(word, known))
             }
             ErrorKind::TemplateNotFound => {
-                let word = detail.split('"').nth(1).unwrap_or("");
+                let word = detail.split(['"', '\'']).nth(1).unwrap_or("");
                 let near = did_you_mean(word, self.texts.keys().map(String::as_str));
                 let help = near.unwrap_or_else(|| "templates lie below `templates/`".to_owned());
                 ("no-template", format!("there is no template `{word}`"), Some(help))

@@ -177,12 +177,12 @@ fn what_is_not_known_is_named() {
        ╰────
       help: did you mean `memcached`?
 
-    no-template:   × there is no template ``
+    no-template:   × there is no template `b.j2`
        ╭─[a.j2:1:4]
      1 │ {% include 'b.j2' %}
        ·    ──────────────
        ╰────
-      help: templates lie below `templates/`
+      help: did you mean `a.j2`?
 
     unknown-test:   × test prime is unknown
        ╭─[a.j2:1:9]
