@@ -160,8 +160,10 @@ impl File {
 
     /// Every option with its value and where that was written; none for a plain text.
     pub fn settings(&self) -> Vec<Setting> {
-        let setting = |name: String, value: &str, place: &Place| {
-            Setting { name, value: secret::masked(value), place: self.origin(place) }
+        let setting = |name: String, value: &str, place: &Place| Setting {
+            name,
+            value: secret::masked(value),
+            place: self.origin(place),
         };
         match &self.parsed {
             Parsed::Text => Vec::new(),
@@ -233,7 +235,9 @@ impl Merge<'_> {
             (_, Layer::Document(_)) => format!("the file is {format}: its keys stand in sections"),
         };
         let help = match format {
-            Format::Text => Some("say what the file is by `as=` on its `config` node, or change the template".to_owned()),
+            Format::Text => {
+                Some("say what the file is by `as=` on its `config` node, or change the template".to_owned())
+            }
             _ => None,
         };
         self.misfits.push(Misfit { place, message, help });

@@ -72,8 +72,16 @@ fn settings(file: &File) -> String {
 #[test]
 fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
     let cases: [(Format, &[&str]); 9] = [
-        (Format::Oslo, &["[a]\n{% for m in self.members %}\n  {{ m.name }}{% if loop.last %} x{% else %}=1{% endif %}\n\n{% endfor %}\n"]),
-        (Format::Oslo, &["# {# c\n#}\n{% include 't1.j2' %}\n", "[a]\n\n{% set x = {\n 'y': 1\n} %}\n{{ host.name }}\n"]),
+        (
+            Format::Oslo,
+            &[
+                "[a]\n{% for m in self.members %}\n  {{ m.name }}{% if loop.last %} x{% else %}=1{% endif %}\n\n{% endfor %}\n",
+            ],
+        ),
+        (
+            Format::Oslo,
+            &["# {# c\n#}\n{% include 't1.j2' %}\n", "[a]\n\n{% set x = {\n 'y': 1\n} %}\n{{ host.name }}\n"],
+        ),
         (Format::Yaml, &["{# c #}\na: 1\nb:\n{% for m in self.members %}\n  - name: {{ vars.odd }}\n{% endfor %}\n"]),
         (Format::Yaml, &["{% for m in self.members %}\nsame: {{ m.name }}\n{% endfor %}\n"]),
         (Format::Json, &["{\n{% for m in self.members %}\n  \"{{ m.name }}\": 1,\n{% endfor %}\n}\n"]),
@@ -234,7 +242,8 @@ fn each_option_of_an_ini_file_says_where_it_comes_from() {
 #[test]
 fn each_value_of_a_document_says_where_it_comes_from() {
     let template = "{# c #}\nclouds:\n{% for m in self.members %}\n  {{ m.name }}:\n    auth: {{ m.address|quote }}\n    password: {{ secret('db')|quote }}\n{% endfor %}\n";
-    let layer = Layer::Document(map(&[("clouds", map(&[("c2", Value::Null), ("new", Value::Text("no".to_owned()))]).value)]));
+    let layer =
+        Layer::Document(map(&[("clouds", map(&[("c2", Value::Null), ("new", Value::Text("no".to_owned()))]).value)]));
     let file = make(Format::Yaml, &[template], &[layer]).unwrap();
     assert_snapshot!(settings(&file), @r"
     clouds.c1.auth = 10.0.0.1   t0.j2:5
@@ -268,15 +277,15 @@ fn a_secret_in_a_file_that_is_written_anew_is_escaped_for_where_it_stands() {
         let bytes = file.reveal(&|_| Some(Zeroizing::new(b"p\"\\: $x".to_vec()))).unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()
     };
-    let new = [Layer::Document(map(&[("n", Value::Bool(true))]))];
+    let new = [Layer::Document(map(&[("new", Value::Bool(true))]))];
     let json = serde_json::from_str::<serde_json::Value>(&reveal(
         Format::Json,
         r#"{"quoted": {{ secret('db')|quote }}, "raw": "u:{{ secret('db') }}"}"#,
         &new,
     ));
-    assert_eq!(json.unwrap(), json!({"quoted": "p\"\\: $x", "raw": "u:p\"\\: $x", "n": true}));
+    assert_eq!(json.unwrap(), json!({"quoted": "p\"\\: $x", "raw": "u:p\"\\: $x", "new": true}));
     let yaml = reveal(Format::Yaml, "bare: u:{{ secret('db') }}\nsingle: '{{ secret('db') }}'\n", &new);
-    assert_eq!(yaml, "bare: \"u:p\\\"\\\\: $x\"\nsingle: \"p\\\"\\\\: $x\"\nn: true\n");
+    assert_eq!(yaml, "bare: \"u:p\\\"\\\\: $x\"\nsingle: \"p\\\"\\\\: $x\"\nnew: true\n");
     let ini = [Layer::Ini(vec![change("a", "n", &["1"])])];
     let oslo = reveal(Format::Oslo, "[a]\np = {{ secret('db')|quote }}\n", &ini);
     assert_eq!(oslo, "[a]\np = \"p\"\\: $$x\"\nn = 1\n");
