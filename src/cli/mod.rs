@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::estate::Project;
-use crate::spec::Mistakes;
+use crate::estate::{Estate, Project};
+use crate::name::EstateName;
+use crate::spec::{Mistakes, Origin, did_you_mean};
 use crate::ui::{Color, Screen};
 
 mod filter;
@@ -63,6 +64,8 @@ verbs! {
     Prune = prune;
     /// Write an image for other tools
     Export = export;
+    /// The secrets of an estate: list, set, generate, rotate
+    Secrets = secrets;
     /// Print a completion script for a shell
     Completions = completions;
     /// Print the manual page
@@ -85,6 +88,9 @@ pub struct Global {
     /// The project's folder; looked for upwards from here otherwise
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
+    /// The estate, where the project has several
+    #[arg(long, value_name = "NAME", global = true)]
+    pub estate: Option<String>,
     /// Print one JSON document (or JSON lines of events) on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -152,6 +158,35 @@ pub fn project_root(global: &Global) -> Result<PathBuf, Failure> {
 /// The project, resolved; every mistake otherwise.
 pub fn load_project(global: &Global) -> Result<Project, Failure> {
     Ok(crate::estate::load(&project_root(global)?)?)
+}
+
+/// The estate of `--estate`, else the only one that the project defines.
+pub fn chosen_estate<'a>(project: &'a Project, global: &Global) -> Result<&'a Estate, Failure> {
+    let names = || project.estates.keys().map(EstateName::as_str);
+    if let Some(name) = &global.estate {
+        return project.estates.get(name.as_str()).ok_or_else(|| {
+            let known: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+            let help = did_you_mean(name, names()).unwrap_or_else(|| match known.is_empty() {
+                true => "the project has none".to_owned(),
+                false => format!("the project has {}", known.join(", ")),
+            });
+            Failure::with_help(format!("there is no estate `{name}`"), help)
+        });
+    }
+    let mut own = project.estates.values().filter(|estate| estate.origin == Origin::Project);
+    match (own.next(), own.next()) {
+        (Some(estate), None) => Ok(estate),
+        (Some(_), Some(_)) => {
+            let own = project.estates.values().filter(|estate| estate.origin == Origin::Project);
+            let names: Vec<String> = own.map(|estate| format!("`{}`", estate.name)).collect();
+            let message = format!("the project has several estates: {}", names.join(", "));
+            Err(Failure::with_help(message, "name one by --estate"))
+        }
+        (None, _) => {
+            let help = "write estate \"NAME\" { … } below targets/, or name an imported one by --estate";
+            Err(Failure::with_help("the project has no estate", help))
+        }
+    }
 }
 
 impl<E: miette::Diagnostic + Send + Sync + 'static> From<E> for Failure {

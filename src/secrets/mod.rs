@@ -28,5 +28,5 @@ pub use make::{Made, NoRandom, Random, Request, Why, ends, make};
 pub use safe::{Entry, Safe};
 pub use sheet::{Changes, Sheet, SheetError};
 pub use state::{State, Status, statuses};
-pub use value::{Buffer, Secret};
+pub use value::{Buffer, Secret, copy};
 pub use vault::{Held, Vault};

@@ -29,6 +29,11 @@ impl Secret {
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
+
+    /// Adds it in base64 (RFC 4648).
+    pub fn encode(&self, out: &mut Buffer) {
+        super::safe::base64(out, &self.0);
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -58,6 +63,16 @@ impl Buffer {
             self.0 = Zeroizing::new(larger);
         }
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Takes the last letter away, where it ends in one.
+    pub fn take_letter(&mut self) {
+        while let Some(byte) = self.0.pop() {
+            // The later bytes of a letter in UTF-8 are 10xxxxxx.
+            if byte & 0xc0 != 0x80 {
+                break;
+            }
+        }
     }
 
     /// What was added.
@@ -91,10 +106,16 @@ impl io::Write for Buffer {
 /// Reads all of it, through a buffer that is wiped.
 pub(super) fn read_all(reader: &mut impl io::Read) -> io::Result<Buffer> {
     let mut buffer = Buffer::with_capacity(64 * 1024);
+    copy(reader, &mut buffer)?;
+    Ok(buffer)
+}
+
+/// Adds all of it to a buffer; what it goes through is wiped.
+pub fn copy(reader: &mut impl io::Read, buffer: &mut Buffer) -> io::Result<()> {
     let mut chunk = Zeroizing::new([0u8; 4096]);
     loop {
         match reader.read(chunk.as_mut()) {
-            Ok(0) => return Ok(buffer),
+            Ok(0) => return Ok(()),
             Ok(count) => buffer.push(chunk.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -44,6 +44,14 @@ impl Screen {
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
 
+    /// Prints bytes as they are on standard output, past its buffer: what is printed may be a secret.
+    pub fn bytes(&self, bytes: &[u8]) {
+        use std::os::fd::AsFd as _;
+        if let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() {
+            let _ = std::fs::File::from(stdout).write_all(bytes);
+        }
+    }
+
     /// Prints a JSON document on standard output.
     pub fn document(&self, document: &impl serde::Serialize) {
         // Only maps with keys that are no texts cannot be written, and no document has one.
@@ -58,6 +66,12 @@ impl Screen {
         if !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
+    }
+
+    /// Prints a question on standard error, quiet or not; its line does not end.
+    pub fn ask(&self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 
     /// Progress for this screen.
