@@ -23,7 +23,8 @@ fn own(member: &Member<'_>) -> Value {
     let ports: Map<String, Value> =
         member.group.ports.iter().map(|(name, port)| (name.to_string(), Value::from(port.number))).collect();
     let network = member.service.on_network.as_ref().map(|name| &name.value);
-    let interface = network.and_then(|name| member.host.networks.get(name)).and_then(|found| found.interface.as_deref());
+    let interface =
+        network.and_then(|name| member.host.networks.get(name)).and_then(|found| found.interface.as_deref());
     json!({
         "name": member.group.name.as_str(),
         "service": member.service.name.as_str(),

@@ -61,9 +61,8 @@ impl Files {
         let mut unreadable = BTreeMap::new();
         let mut add = |name: &str, source: &FileSource| {
             let bytes = source.read().map_err(|error| error.to_string());
-            let text = bytes.and_then(|bytes| {
-                String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
-            });
+            let text =
+                bytes.and_then(|bytes| String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned()));
             match text {
                 Ok(text) => {
                     texts.insert(name.to_owned(), text);
@@ -214,9 +213,10 @@ fn template_mistake(member: &Member<'_>, config: &Config, fault: &Fault) -> Mist
 fn layers(member: &Member<'_>, config: &Config, log: &mut Log) -> Vec<Layer> {
     let changes = member.changes(log);
     let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
-        let service = change.service.as_ref().is_none_or(|name| {
-            name.value == member.service.name || name.value == member.group.name
-        });
+        let service = change
+            .service
+            .as_ref()
+            .is_none_or(|name| name.value == member.service.name || name.value == member.group.name);
         service && is_file(config.path.as_str(), &change.file)
     });
     let mine: Vec<&Override> = mine.collect();

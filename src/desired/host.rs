@@ -33,10 +33,7 @@ type Units = BTreeMap<String, Unit>;
 const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
-pub(super) fn all<'a>(
-    ground: Ground<'a>,
-    hosts: impl IntoIterator<Item = &'a HostName>,
-) -> Result<Desired, Log> {
+pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Log> {
     let files = Files::new(ground);
     let wanted: Vec<&Host> = hosts.into_iter().filter_map(|name| ground.estate.hosts.get(name)).collect();
     let found: Vec<(HostName, HostDesired, Log)> = wanted
@@ -82,7 +79,10 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDes
     if let Some(target) = meaning::target(ground.estate) {
         let target = Meaning::Target(Box::new(target));
         let name = target.unit().to_string();
-        units.insert(name, Unit { meaning: target, scope: Scope::System, uid: None, of: None, span: ground.estate.span });
+        units.insert(
+            name,
+            Unit { meaning: target, scope: Scope::System, uid: None, of: None, span: ground.estate.span },
+        );
     }
     for member in &members {
         let mounted = mounted(member, files, &mut desired.files, log);
@@ -126,17 +126,12 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDes
 }
 
 /// Adds a unit; two that say different things under one name are a mistake.
-fn add(
-    units: &mut Units,
-    member: &Member<'_>,
-    meaning: Meaning,
-    (scope, uid): (Scope, Option<u32>),
-    log: &mut Log,
-) {
+fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (Scope, Option<u32>), log: &mut Log) {
     let name = meaning.unit().service().to_string();
     match units.get(&name) {
         Some(known) if known.meaning != meaning => {
-            let message = format!("two units of {} would be called `{name}` and say different things", member.host.name);
+            let message =
+                format!("two units of {} would be called `{name}` and say different things", member.host.name);
             let mistake = Mistake::new("duplicate", member.service.span, message).label("of this");
             log.push(mistake.also(known.span, "and of this"));
         }

@@ -10,8 +10,8 @@ use crate::name::{AccountName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
 use crate::unit::container::{
-    Life, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload, Restart as UnitRestart, Run,
-    Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
+    Life, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload, Restart as UnitRestart,
+    Run, Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
 };
 use crate::unit::{
     Container, ContainerParts, Head, Health, HealthParts, HealthTest, ImageRef, Meaning, Network, NetworkParts,
@@ -344,9 +344,7 @@ fn networking(member: &Member<'_>, log: &mut Log) -> Networking {
     if member.group.members.len() > 1 && spec.network != estate::Network::None {
         let network = member.service.on_network.as_ref().map(|name| &name.value);
         let hosts = member.group.members.iter().filter_map(|name| member.ground.estate.hosts.get(name));
-        networking
-            .hosts
-            .extend(hosts.map(|host| (host.name.to_string(), member.ground.estate.address(host, network))));
+        networking.hosts.extend(hosts.map(|host| (host.name.to_string(), member.ground.estate.address(host, network))));
     }
     for (name, text) in &spec.add_hosts {
         let address = member.fill(text, member.service.span, log);
@@ -540,10 +538,7 @@ fn task_units(member: &Member<'_>, task: &Task, base: &ContainerParts, log: &mut
     parts.unit = name.clone();
     parts.name = name.clone();
     parts.run = Run::Oneshot { remain: false };
-    parts.head = Head {
-        description: format!("{} of {}", task.name, member.group.name),
-        ..Head::default()
-    };
+    parts.head = Head { description: format!("{} of {}", task.name, member.group.name), ..Head::default() };
     parts.process.entrypoint = Some(Vec::new());
     parts.process.exec = match words.as_slice() {
         [line] if line.contains(char::is_whitespace) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],

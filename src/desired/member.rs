@@ -5,9 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::estate::{
-    Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue,
-};
+use crate::estate::{Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue};
 use crate::name::{CapabilityName, HostName};
 use crate::spec::{Log, Mistake, Scalar, Span};
 
@@ -160,9 +158,7 @@ impl<'a> Member<'a> {
     pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
         let Ground { estate, placed, project, .. } = self.ground;
         let asked = self.service.needs.get(name);
-        let fill = |text: &Option<Text>| {
-            text.as_ref().and_then(|text| text.fill(|name| self.value(name)).ok())
-        };
+        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| text.fill(|name| self.value(name)).ok());
         let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
         let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
         let (host, port, protocol, members, provider) = match &binding.provider {
@@ -241,7 +237,8 @@ fn disagreements(host: &Host, roles: &[&Overrides], log: &mut Log) {
 /// The names of hosts that can hold a VIP.
 pub fn holders<'a>(ground: Ground<'a>, vip: &'a crate::estate::Vip) -> impl Iterator<Item = &'a HostName> {
     let hosts = ground.estate.hosts.values().filter(|host| !host.leave);
-    let held = hosts.filter(|host| host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value)));
+    let held =
+        hosts.filter(|host| host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value)));
     held.map(|host| &host.name)
 }
 
@@ -249,7 +246,9 @@ pub fn holders<'a>(ground: Ground<'a>, vip: &'a crate::estate::Vip) -> impl Iter
 pub fn json_of(scalar: &Scalar) -> Value {
     match scalar {
         Scalar::Text(text) => Value::String(text.replace("$${", "${")),
-        Scalar::Integer(number) => i64::try_from(*number).map_or_else(|_| Value::String(number.to_string()), Value::from),
+        Scalar::Integer(number) => {
+            i64::try_from(*number).map_or_else(|_| Value::String(number.to_string()), Value::from)
+        }
         Scalar::Float(number) => Value::from(*number),
         Scalar::Bool(truth) => Value::Bool(*truth),
         Scalar::Null => Value::Null,

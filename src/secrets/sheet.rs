@@ -204,10 +204,11 @@ fn is_plain(text: &str) -> bool {
 /// Whether a value survives being written as lines: no blank lines at its edges, no blanks that editors take away.
 fn is_block(text: &str) -> bool {
     let inner = text.strip_suffix('\n').unwrap_or(text);
-    inner.contains('\n')
+    text.contains('\n')
         && !inner.starts_with('\n')
         && !inner.ends_with('\n')
         && inner.split('\n').all(|line| line.trim_end() == line)
+        && !inner.is_empty()
 }
 
 #[cfg(test)]

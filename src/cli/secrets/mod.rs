@@ -19,9 +19,9 @@ pub(super) use place::identities;
 
 /// Arguments of `wharf secrets`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The secrets of an estate lie in secrets/ESTATE.age, encrypted for the `recipient`s of the estate. Who changes\n\
-                        them needs an identity: --identity, else WHARF_IDENTITY, else wharf/identity in the user's\n\
-                        configuration folder.\n\nExamples:\n  wharf secrets keygen\n  wharf secrets generate\n  \
+#[command(after_help = "The secrets of an estate lie in secrets/ESTATE.age, encrypted for its `recipient`s. Who reads or\n\
+                        changes them needs an identity: --identity, else WHARF_IDENTITY, else wharf/identity in the\n\
+                        user's configuration folder.\n\nExamples:\n  wharf secrets keygen\n  wharf secrets generate\n  \
                         wharf secrets list\n  wharf secrets set smtp-password < password\n  \
                         wharf secrets generate --rotate keystone-db\n  wharf --estate lab secrets edit\n\n\
                         Exit codes: 0 done, 1 error, 5 another wharf is changing them.")]
@@ -78,12 +78,12 @@ enum Verb {
         rotate: Vec<SecretName>,
     },
     /// Encrypt the file for the recipients that the estate names now
-    #[command(after_help = "Values and the names of podman's secrets stay. Who is no longer a recipient still knows what they read:\n\
-                            `generate --rotate` makes it worthless.\n\nExample:\n  wharf secrets rekey")]
+    #[command(after_help = "Values and the names of podman's secrets stay. Who is no longer a recipient still knows what\n\
+                            they read: `generate --rotate` makes it worthless.\n\nExample:\n  wharf secrets rekey")]
     Rekey,
     /// Make an identity and print the recipient to paste into the estate
-    #[command(after_help = "Written to --identity, else WHARF_IDENTITY, else wharf/identity in the user's configuration folder,\n\
-                            readable by its owner alone. A file that is there stays.\n\n\
+    #[command(after_help = "Written to --identity, else WHARF_IDENTITY, else wharf/identity in the user's configuration\n\
+                            folder, readable by its owner alone. A file that is there stays.\n\n\
                             Examples:\n  wharf secrets keygen\n  wharf secrets keygen --identity /root/deploy.key")]
     Keygen,
 }

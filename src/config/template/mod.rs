@@ -200,7 +200,8 @@ impl Templates {
         let context = context.value.clone();
         let (text, spans) = template.render_with_spans(context).map_err(|error| report.error(&error, name))?;
         let texts = Arc::clone(&self.texts);
-        let mut rendered = Rendered { text, secrets: BTreeSet::new(), spans, texts, template: name.to_owned(), plain: false };
+        let mut rendered =
+            Rendered { text, secrets: BTreeSet::new(), spans, texts, template: name.to_owned(), plain: false };
         if rendered.text.len() > MAX_SIZE {
             let size = MAX_SIZE >> 20;
             return Err(rendered.fault(0, "template-size", &format!("the file would be larger than {size} MiB")));

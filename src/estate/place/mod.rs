@@ -119,5 +119,5 @@ pub(super) struct Ground<'a> {
     pub known_images: BTreeSet<&'a str>,
 }
 
-pub use lints::is_file;
 pub(super) use groups::place;
+pub use lints::is_file;

@@ -85,9 +85,13 @@ pub fn make(safe: &mut Safe, request: &Request<'_>, random: &mut Random<'_>) -> 
         due.into_iter().partition(|(name, _)| matches!(rule(request, name), Some(Rule::Authority { .. })));
     for (name, why) in authorities.into_iter().chain(others) {
         let Some(rule) = rule(request, name) else { continue };
+        // Hosts do not yet know an authority that is made anew in the same run: as long as the old one holds, it signs
+        // all but what is asked for by name.
+        let old_signs = why != Why::Rotated && holds(safe, rule, request.now);
         let value = |wanted: &SecretName| {
-            let new = parts.iter().rev().find(|(made, _)| made == wanted).map(|(_, entry)| &entry.value);
-            new.or_else(|| safe.entries().get(wanted).map(|entry| &entry.value))
+            let old = safe.entries().get(wanted).map(|entry| &entry.value);
+            let new = parts.iter().find(|(made, _)| made == wanted).map(|(_, entry)| &entry.value);
+            if old_signs { old.or(new) } else { new.or(old) }
         };
         let (first, second) = one(name, rule, &value, request.now, random)?;
         let text = rule.to_string();
@@ -141,8 +145,21 @@ fn why(safe: &Safe, name: &SecretName, rule: &Rule, request: &Request<'_>) -> Re
 fn is_due(safe: &Safe, name: &SecretName, rule: &Rule, now: i64) -> bool {
     let (Rule::Authority { lifetime, .. } | Rule::Certificate { lifetime, .. }) = rule else { return false };
     let entry = safe.entries().get(name).filter(|entry| entry.rule.is_some());
-    let end = entry.and_then(|entry| ends(&entry.value));
-    end.is_some_and(|end| end.saturating_sub(i64::from(lifetime.renew) * certificate::DAY) <= now)
+    let Some(end) = entry.and_then(|entry| ends(&entry.value)) else { return false };
+    let near = end.saturating_sub(i64::from(lifetime.renew) * certificate::DAY) <= now;
+    // What its authority cuts short would not last longer.
+    near && (end <= now || authority_end(safe, rule).is_none_or(|of_ca| of_ca > end))
+}
+
+/// When the authority of a certificate ends.
+fn authority_end(safe: &Safe, rule: &Rule) -> Option<i64> {
+    let Rule::Certificate { ca, .. } = rule else { return None };
+    ends(&safe.entries().get(ca)?.value)
+}
+
+/// Whether the authority of a certificate is there and has not ended.
+fn holds(safe: &Safe, rule: &Rule, now: i64) -> bool {
+    authority_end(safe, rule).is_some_and(|end| end > now)
 }
 
 /// The authority of a certificate is made with it, where it lacks.

@@ -64,7 +64,7 @@ pub(super) fn pair(comment: &str, random: &mut Random<'_>) -> Result<(Secret, Se
     line.push(KIND);
     line.push(b" ");
     base64(&mut line, public.bytes());
-    line.push(format!(" {comment}\n").as_bytes());
+    line.push(format!(" {comment}").as_bytes());
     Ok((private.into_secret(), line.into_secret()))
 }
 

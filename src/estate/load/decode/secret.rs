@@ -94,8 +94,8 @@ fn text(reader: &mut Reader<'_, '_>) -> Option<Rule> {
     Some(Rule::Text { length: length.unwrap_or_else(|| alphabet.length_for(BITS).max(32)), alphabet })
 }
 
-/// `days=` and `renew=`
-fn lifetime(reader: &mut Reader<'_, '_>, default: u32) -> Option<Lifetime> {
+/// `days=` and `renew=`, with what holds where they are not given.
+fn lifetime(reader: &mut Reader<'_, '_>, default: u32, renew: u32) -> Option<Lifetime> {
     let days = match reader.property_value("days") {
         Some(value) => {
             let Days(days) = reader.read::<NumberOfDays>(value)?.0;
@@ -104,7 +104,7 @@ fn lifetime(reader: &mut Reader<'_, '_>, default: u32) -> Option<Lifetime> {
         None => default,
     };
     let Some(value) = reader.property_value("renew") else {
-        return Some(Lifetime { days, renew: (days / 3).min(30) });
+        return Some(Lifetime { days, renew: (days / 3).min(renew) });
     };
     let Days(renew) = reader.read(value)?;
     if renew >= days {
@@ -134,7 +134,7 @@ fn authority(reader: &mut Reader<'_, '_>) -> Option<Rule> {
         reader.required::<String>("common-name", "common-name=\"Internal CA\"");
     }
     let common_name = plain(reader, "common-name");
-    let lifetime = lifetime(reader, 3650);
+    let lifetime = lifetime(reader, 3650, 365);
     let common_name = common_name?;
     if common_name.is_empty() || common_name.chars().count() > 64 || common_name.chars().any(char::is_control) {
         let span = name.map_or(reader.span(), |value| value.span);
@@ -155,7 +155,7 @@ fn certificate(reader: &mut Reader<'_, '_>) -> Option<Rule> {
         Some(_) => plain(reader, "names"),
         None => reader.required("names", "names=\"internal.example|10.0.0.1\""),
     };
-    let lifetime = lifetime(reader, 365);
+    let lifetime = lifetime(reader, 365, 30);
     let mut names = Vec::new();
     for name in text?.split('|').map(str::trim) {
         if !is_name(name) {

@@ -106,8 +106,7 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
             let account = spanned(&mut reader, "an account of the host").pop();
             let uid: Option<u32> = reader.required("uid", "uid=2001");
             let both = account.zip(uid);
-            container.run_as =
-                both.map(|(name, uid)| crate::spec::Spanned::new((name.value, uid), name.span));
+            container.run_as = both.map(|(name, uid)| crate::spec::Spanned::new((name.value, uid), name.span));
         }
         "timezone" => container.timezone = reader.argument::<Plain>("a time zone").map(|Plain(zone)| zone),
         _ => return false,
