@@ -6,6 +6,9 @@ use super::document::{Document, Syntax};
 use super::ini::{Dialect, Ini};
 use super::{Fault, Format, Malformed, Rendered, Source};
 
+/// The name of rendered texts in places, until the template that made the line is looked for.
+pub(super) const RENDERED: &str = "";
+
 /// A rendered text, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parsed {
@@ -20,7 +23,7 @@ pub(super) enum Parsed {
 /// Reads a rendered text. What is wrong is shown at the line of the template that made it; the lines in the values'
 /// places are those of the rendered text.
 pub(super) fn read(format: Format, rendered: &Rendered) -> Result<Parsed, Fault> {
-    let name: Arc<str> = Arc::from("");
+    let name: Arc<str> = Arc::from(RENDERED);
     let text = rendered.text();
     let parsed = match format {
         Format::Text => Ok(Parsed::Text),

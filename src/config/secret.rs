@@ -357,9 +357,9 @@ fn unquoted(name: &str, value: &[u8], format: Format) -> Result<(), RevealError>
             if edges {
                 return unfit("begins or ends with a blank, which would be lost", QUOTE);
             }
-            let quotes = matches!(value, [b'"', .., b'"'] | [b'\'', .., b'\'']);
-            if format == Format::Oslo && quotes {
-                return unfit("stands in quotes, which oslo.config takes off", QUOTE);
+            let quote = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'"' | b'\''));
+            if format == Format::Oslo && (quote(value.first()) || quote(value.last())) {
+                return unfit("begins or ends with a quote, which oslo.config may take off", QUOTE);
             }
             if format == Format::Oslo && value.contains(&b'$') {
                 return unfit("holds `$`, with which oslo.config names another option", QUOTE);

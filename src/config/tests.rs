@@ -219,10 +219,10 @@ fn each_option_of_an_ini_file_says_where_it_comes_from() {
     assert_snapshot!(settings(&file), @r"
     [DEFAULT] servers = 10.0.0.1:11211   t0.j2:4
     [DEFAULT] servers = [fd00::2]:11211   t0.j2:4
-    [DEFAULT] debug = maybe   t0.j2:4
+    [DEFAULT] debug = maybe   host.kdl:4
     [database] connection = mysql://u:<secret db>@h   t0.j2:8
-    [cors] origin = a   t0.j2:4
-    [cors] origin = b   t0.j2:4
+    [cors] origin = a   host.kdl:4
+    [cors] origin = b   host.kdl:4
     ");
     assert_snapshot!(masked(file.text()), @r"
     [DEFAULT]
@@ -248,7 +248,7 @@ fn each_value_of_a_document_says_where_it_comes_from() {
     assert_snapshot!(settings(&file), @r"
     clouds.c1.auth = 10.0.0.1   t0.j2:5
     clouds.c1.password = <secret db>   t0.j2:6
-    clouds.new = no   t0.j2:5
+    clouds.new = no   host.kdl:6
     ");
     assert_snapshot!(masked(file.text()), @r#"
     clouds:
@@ -299,11 +299,17 @@ fn an_override_can_take_a_secret_away() {
 }
 
 #[test]
-fn no_value_of_a_secret_is_printed_by_debug() {
-    let file = make(Format::Text, &["{{ secret('db') }}"], &[]).unwrap();
-    let error = file.reveal(&|_| None).unwrap_err();
-    assert_eq!(error.to_string(), "there is no value for the secret `db`");
-    assert!(!format!("{file:?}").contains("hunter2"));
+fn no_refusal_says_the_value_of_a_secret() {
+    for (format, template) in [
+        (Format::Oslo, "[a]\np = {{ secret('db') }}\n"),
+        (Format::Oslo, "[a]\np = {{ secret('db')|quote }}\n"),
+        (Format::Json, "\"{{ secret('db') }}\""),
+        (Format::Yaml, "a: {{ secret('db') }}"),
+    ] {
+        let file = make(format, &[template], &[]).unwrap();
+        let error = file.reveal(&|_| Some(Zeroizing::new(b"hunter2\n\"".to_vec()))).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter"), "{error:?}");
+    }
 }
 
 proptest! {

@@ -454,7 +454,7 @@ fn a_value_that_would_be_read_as_something_else_is_refused() {
     the value of the secret `db` holds a line break, and a value of an INI file is one line (use `b64encode`)
     the value of the secret `db` holds `$`, with which oslo.config names another option (write `{{ secret(…)|quote }}` in the template, without quotes of its own around it)
     the value of the secret `db` begins or ends with a blank, which would be lost (write `{{ secret(…)|quote }}` in the template, without quotes of its own around it)
-    the value of the secret `db` stands in quotes, which oslo.config takes off (write `{{ secret(…)|quote }}` in the template, without quotes of its own around it)
+    the value of the secret `db` begins or ends with a quote, which oslo.config may take off (write `{{ secret(…)|quote }}` in the template, without quotes of its own around it)
     the value of the secret `db` holds `\$`, which oslo.config has no way to say (make one without that pair)
     the value of the secret `db` holds a line break, and a value of an INI file is one line (use `b64encode`)
     the value of the secret `db` begins or ends with a blank, which would be lost (write `{{ secret(…)|quote }}` in the template, without quotes of its own around it)
