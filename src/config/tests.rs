@@ -312,7 +312,34 @@ fn no_refusal_says_the_value_of_a_secret() {
     }
 }
 
+#[test]
+fn files_can_be_made_on_many_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Templates>();
+    shared::<Context>();
+    shared::<File>();
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_template_says_there_is_a_file_or_a_message(
+        text in "([a-z=:\\[\\]\"' \n]|\\{\\{|\\}\\}|\\{%|%\\}|-|host\\.name|self\\.members|secret\\('db'\\)|if |for m in |endif|endfor|\\|quote|\\|urlencode|~|ü){0,12}",
+        format in 0..5usize,
+    ) {
+        match make(Format::ALL[format], &[&text], &[]) {
+            Ok(file) => {
+                let _ = file.settings();
+                let _ = file.reveal(&|_| Some(Zeroizing::new(b"a \"$".to_vec())));
+            }
+            Err(refusals) => {
+                for refusal in refusals {
+                    let Refusal::Fault(fault) = refusal else { panic!("nothing was overridden") };
+                    prop_assert!(!shown(&fault).is_empty());
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_same_input_gives_the_same_bytes(
         keys in proptest::collection::vec(("[a-c]{1,2}", "[a-z$\" ]{0,5}"), 0..6),
