@@ -45,9 +45,21 @@ fn meaning(text: &str) -> Option<Value> {
 pub(super) fn bare(text: &str) -> Value {
     meaning(text).unwrap_or_else(|| {
         // A bare word that holds a secret is written in quotes: its value may need them.
-        let quoted = text.contains(['\n', '\r']) || crate::config::secret::holds_marker(text);
+        let quoted = !can_be_bare(text) || crate::config::secret::holds_marker(text);
         if safe_bare(text) || quoted { Value::Text(text.to_owned()) } else { Value::Word(text.to_owned()) }
     })
+}
+
+/// Whether a text may stand bare in block style (YAML 1.2.2, 7.3.3), on one line. The parser is laxer in places.
+fn can_be_bare(text: &str) -> bool {
+    let mut chars = text.chars();
+    let begins = match (chars.next(), chars.next()) {
+        (Some('-' | '?' | ':'), next) => next.is_some_and(|next| !next.is_whitespace()),
+        (Some(first), _) => !",[]{}#&*!|>'\"%@`".contains(first),
+        (None, _) => false,
+    };
+    let ends = !text.ends_with(':') && text.trim() == text;
+    begins && ends && !text.contains(": ") && !text.contains(" #") && !text.chars().any(char::is_control)
 }
 
 /// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
