@@ -501,6 +501,45 @@ fn each_line_knows_the_line_of_the_template_that_made_it() {
 }
 
 #[test]
+fn every_filter_that_messages_offer_is_there_and_in_the_guide() {
+    let guide = include_str!("../../../docs/guide/config.md");
+    for name in filter::BUILTIN.into_iter().chain(filter::OWN) {
+        let template = format!("{{{{ vars.list|{name} }}}}");
+        let result = templates(&[("a.j2", &template)]).render("a.j2", Format::Oslo, &context());
+        assert!(result.err().is_none_or(|fault| fault.code != "unknown-filter"), "{name}");
+        assert!(guide.contains(&format!("`{name}`")), "{name} is not in the guide");
+    }
+    for name in ["safe", "escape", "e", "pprint", "random"] {
+        let template = format!("{{{{ vars.text|{name} }}}}");
+        let fault = templates(&[("a.j2", &template)]).render("a.j2", Format::Oslo, &context()).unwrap_err();
+        assert_eq!(fault.code, "unknown-filter", "{name}");
+    }
+    for name in filter::FUNCTIONS {
+        assert!(guide.contains(&format!("`{name}")), "{name} is not in the guide");
+    }
+}
+
+#[test]
+fn the_example_of_the_guide_renders() {
+    let guide = include_str!("../../../docs/guide/config.md");
+    let example = guide.split("```jinja\n").nth(1).unwrap().split("```").next().unwrap();
+    let members =
+        [("10.0.0.1", 5672), ("fd00::1", 5672)].map(|(address, port)| json!({"address": address, "port": port}));
+    let values = json!({"vars": {"debug": "no"}, "needs": {"messaging": {"members": members}}});
+    let secrets = BTreeSet::from(["nova-mq".to_owned(), "nova-keystone".to_owned()]);
+    let context = Context::new(values.as_object().unwrap(), &BTreeMap::new(), secrets).unwrap();
+    let rendered = templates(&[("a.j2", example)]).render("a.j2", Format::Oslo, &context).unwrap();
+    assert_snapshot!(secret::masked(rendered.text()), @r"
+    [DEFAULT]
+    debug = false
+    transport_url = rabbit://nova:<secret nova-mq>@10.0.0.1:5672,nova:<secret nova-mq>@[fd00::1]:5672/
+
+    [keystone_authtoken]
+    password = <secret nova-keystone>
+    ");
+}
+
+#[test]
 fn what_stands_for_a_secret_cannot_come_from_outside() {
     let values = json!({"vars": {"x": [secret::marker(Op::Value, "db")]}});
     let forged = Context::new(values.as_object().unwrap(), &BTreeMap::new(), BTreeSet::new()).unwrap_err();
