@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub(super) use scalar::safe_bare;
+pub(super) use scalar::is_word;
 pub(super) use write::escaped_char;
 
 use super::secret::{self, Op};

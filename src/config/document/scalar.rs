@@ -62,11 +62,16 @@ fn can_be_bare(text: &str) -> bool {
     begins && ends && !text.contains(": ") && !text.contains(" #") && !text.chars().any(char::is_control)
 }
 
-/// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
-pub(crate) fn safe_bare(text: &str) -> bool {
+/// Whether a version of YAML takes the text for a truth value, null or a number. Copies nothing: it may be a secret.
+pub(crate) fn is_word(text: &str) -> bool {
     const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
+    WORDS.into_iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
+pub(super) fn safe_bare(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'));
     let ends = !text.ends_with([':', ' ']);
     let inside = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./@+%,() :".contains(c));
-    begins && ends && inside && !text.contains(": ") && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+    begins && ends && inside && !text.contains(": ") && !is_word(text)
 }
