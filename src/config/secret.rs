@@ -173,6 +173,13 @@ pub(super) fn without(text: &str, op: Op) -> String {
     })
 }
 
+/// Whether a text holds a marker of one of the operations.
+pub(super) fn holds(text: &str, ops: &[Op]) -> bool {
+    holds_marker(text)
+        && pieces(text)
+            .is_ok_and(|all| all.iter().any(|piece| matches!(piece, Piece::Marker(op, _) if ops.contains(op))))
+}
+
 /// The text for people: `<secret keystone-admin>` where a marker stands.
 pub fn masked(text: &str) -> String {
     if !holds_marker(text) {

@@ -71,7 +71,7 @@ fn settings(file: &File) -> String {
 
 #[test]
 fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
-    let cases: [(Format, &[&str]); 9] = [
+    let cases: [(Format, &[&str]); 13] = [
         (
             Format::Oslo,
             &[
@@ -89,6 +89,10 @@ fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
         (Format::Json, &["{\"a\": \"{{ 'x\ny' }}\"}\n"]),
         (Format::Ini, &["{% macro m(x) %}\n[{{ x }}\n{% endmacro %}\n\n{{ m('a') }}\n"]),
         (Format::Json, &[""]),
+        (Format::Oslo, &["[a]\nx = 1\nurl = mysql://u:{{ secret('db')|quote }}@h\n"]),
+        (Format::Ini, &["x = a {{ secret('db')|quote }}\n"]),
+        (Format::Yaml, &["a:\n  - b: '{{ secret('db')|quote }}'\n"]),
+        (Format::Yaml, &["a: u {{ secret('db')|quote }}\n"]),
     ];
     let all: Vec<String> = cases.iter().map(|(format, texts)| refused(*format, texts, &[])).collect();
     assert_snapshot!(all.join("\n\n"), @r#"
@@ -169,6 +173,43 @@ fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
      × the rendered file is not JSON: expected a value, found the end
       ╭─[t0.j2:1:1]
       ╰────
+
+     × the rendered file is not an INI file of oslo.config: a secret with `quote` is only a part of a
+     │ value
+      ╭─[t0.j2:3:1]
+    2 │ x = 1
+    3 │ url = mysql://u:{{ secret('db')|quote }}@h
+      · ────────┬───────
+      ·         ╰── line 3 of the file is `url = mysql://u:<secret db>@h`
+      ╰────
+     help: `quote` is for a whole value: quote all of it, or use `urlencode` in a URL
+
+     × the rendered file is not an INI file: a secret with `quote` is only a part of a value
+      ╭─[t0.j2:1:1]
+    1 │ x = a {{ secret('db')|quote }}
+      · ───┬──
+      ·    ╰── line 1 of the file is `x = a <secret db>`
+      ╰────
+     help: `quote` is for a whole value: quote all of it, or use `urlencode` in a URL
+
+     × the rendered file is not YAML: a secret with `quote` stands in single quotes, in a block, or
+     │ in a bare word
+      ╭─[t0.j2:2:3]
+    1 │ a:
+    2 │   - b: '{{ secret('db')|quote }}'
+      ·   ───┬──
+      ·      ╰── line 2 of the file is `- b: '"<secret db>"'`
+      ╰────
+     help: `quote` brings its own quotes, and is for a whole value
+
+     × the rendered file is not YAML: a secret with `quote` stands in single quotes, in a block, or
+     │ in a bare word
+      ╭─[t0.j2:1:1]
+    1 │ a: u {{ secret('db')|quote }}
+      · ──┬──
+      ·   ╰── line 1 of the file is `a: u "<secret db>"`
+      ╰────
+     help: `quote` brings its own quotes, and is for a whole value
     "#);
 }
 
