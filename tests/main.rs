@@ -14,6 +14,7 @@ mod archive_support;
 mod build;
 mod check;
 mod cli;
+mod config;
 mod debs;
 mod diff;
 mod effect;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::document::{Document, Syntax};
 use super::ini::{Dialect, Ini};
+use super::secret::{self, Op};
 use super::{Fault, Format, Malformed, Rendered, Source};
+
+/// The name of rendered texts in places, until the template that made the line is looked for.
+pub(super) const RENDERED: &str = "";
 
 /// A rendered text, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub(super) enum Parsed {
 /// Reads a rendered text. What is wrong is shown at the line of the template that made it; the lines in the values'
 /// places are those of the rendered text.
 pub(super) fn read(format: Format, rendered: &Rendered) -> Result<Parsed, Fault> {
-    let name: Arc<str> = Arc::from("");
+    let name: Arc<str> = Arc::from(RENDERED);
     let text = rendered.text();
     let parsed = match format {
         Format::Text => Ok(Parsed::Text),
@@ -29,7 +33,32 @@ pub(super) fn read(format: Format, rendered: &Rendered) -> Result<Parsed, Fault>
         Format::Yaml => Document::parse(Syntax::Yaml, &name, text).map(Parsed::Document),
         Format::Json => Document::parse(Syntax::Json, &name, text).map(Parsed::Document),
     };
+    let parsed = parsed.and_then(|parsed| match misplaced(&parsed) {
+        Some(wrong) if !rendered.secrets().is_empty() => Err(wrong),
+        _ => Ok(parsed),
+    });
     parsed.map_err(|wrong| fault(format, rendered, wrong))
+}
+
+/// A secret that was quoted as a whole value and stands where it is none: its quotes would be read as part of it.
+fn misplaced(parsed: &Parsed) -> Option<Malformed> {
+    match parsed {
+        Parsed::Text => None,
+        Parsed::Ini(ini) => ini.settings().find_map(|(_, value)| {
+            let text = value.value.as_deref()?;
+            let quoted =
+                secret::holds(text, &[Op::Ini, Op::Oslo]) && secret::pieces(text).is_ok_and(|all| all.len() > 1);
+            let message = "a secret with `quote` is only a part of a value";
+            let help = "`quote` is for a whole value: quote all of it, or use `urlencode` in a URL";
+            quoted.then(|| Malformed::line(value.place.number().unwrap_or(1), message).help(help))
+        }),
+        Parsed::Document(document) => document.settings().into_iter().find_map(|(_, text, place)| {
+            let message = "a secret with `quote` stands in single quotes, in a block, or in a bare word";
+            let help = "`quote` brings its own quotes, and is for a whole value";
+            let line = place.number().unwrap_or(1);
+            secret::holds(&text, &[Op::Json]).then(|| Malformed::line(line, message).help(help))
+        }),
+    }
 }
 
 fn fault(format: Format, rendered: &Rendered, wrong: Malformed) -> Fault {

@@ -179,8 +179,11 @@ impl File {
 
     /// A line of the rendered text as the line of the template that made it.
     fn origin(&self, place: &Place) -> Place {
-        let source = place.number().and_then(|line| self.rendered.source(line));
-        source.map_or_else(|| place.clone(), |source| Place::line(&source.template.into(), source.line))
+        let rendered = match place {
+            Place::Line { text, line } if **text == *check::RENDERED => self.rendered.source(*line),
+            _ => None,
+        };
+        rendered.map_or_else(|| place.clone(), |source| Place::line(&source.template.into(), source.line))
     }
 }
 
@@ -245,11 +248,9 @@ impl Merge<'_> {
 }
 
 fn nothing_to_remove(ini: &Ini, change: &ini::Change) -> Misfit {
-    let sections = ini.sections().iter();
-    let section = sections.clone().find(|own| own.name() == change.section);
-    let (message, help) = match section {
+    let (message, help) = match ini.section(&change.section) {
         None => {
-            let near = did_you_mean(&change.section, sections.map(ini::Section::name));
+            let near = did_you_mean(&change.section, ini.sections().iter().map(ini::Section::name));
             (format!("there is no section `{}` to remove `{}` from", change.section, change.key), near)
         }
         Some(section) => {

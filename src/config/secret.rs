@@ -173,6 +173,13 @@ pub(super) fn without(text: &str, op: Op) -> String {
     })
 }
 
+/// Whether a text holds a marker of one of the operations.
+pub(super) fn holds(text: &str, ops: &[Op]) -> bool {
+    holds_marker(text)
+        && pieces(text)
+            .is_ok_and(|all| all.iter().any(|piece| matches!(piece, Piece::Marker(op, _) if ops.contains(op))))
+}
+
 /// The text for people: `<secret keystone-admin>` where a marker stands.
 pub fn masked(text: &str) -> String {
     if !holds_marker(text) {
@@ -344,8 +351,8 @@ fn unquoted(name: &str, value: &[u8], format: Format) -> Result<(), RevealError>
             // Where it stands is not known here: bare, or in quotes of either kind.
             let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+=@".contains(byte);
             let begins = value.first().is_some_and(|byte| byte.is_ascii_alphabetic());
-            let text = std::str::from_utf8(value).unwrap_or_default();
-            if !begins || !value.iter().all(inside) || !super::document::safe_bare(&text.replace(['=', '@'], "a")) {
+            let word = std::str::from_utf8(value).is_ok_and(super::document::is_word);
+            if !begins || !value.iter().all(inside) || word {
                 return unfit("could be taken for something else in YAML as it is", QUOTE);
             }
             Ok(())
@@ -357,9 +364,9 @@ fn unquoted(name: &str, value: &[u8], format: Format) -> Result<(), RevealError>
             if edges {
                 return unfit("begins or ends with a blank, which would be lost", QUOTE);
             }
-            let quotes = matches!(value, [b'"', .., b'"'] | [b'\'', .., b'\'']);
-            if format == Format::Oslo && quotes {
-                return unfit("stands in quotes, which oslo.config takes off", QUOTE);
+            let quote = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'"' | b'\''));
+            if format == Format::Oslo && (quote(value.first()) || quote(value.last())) {
+                return unfit("begins or ends with a quote, which oslo.config may take off", QUOTE);
             }
             if format == Format::Oslo && value.contains(&b'$') {
                 return unfit("holds `$`, with which oslo.config names another option", QUOTE);
@@ -405,4 +412,67 @@ fn json_char(c: char, out: &mut dyn FnMut(&[u8])) {
     let mut text = Zeroizing::new(String::with_capacity(16));
     super::document::escaped_char(c, &mut text);
     out(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn damage_is_found_wherever_it_is() {
+        let whole = marker(Op::Url, &format!("a{}", marker(Op::Value, "db")));
+        assert!(names(&whole).is_ok());
+        let chars: Vec<char> = whole.chars().collect();
+        for cut in 1..chars.len() {
+            let (head, tail) = chars.split_at(cut);
+            assert!(names(&head.iter().collect::<String>()).is_err(), "{cut}");
+            assert!(names(&tail.iter().collect::<String>()).is_err(), "{cut}");
+        }
+        assert!(names(&whole.to_uppercase()).is_err());
+    }
+
+    #[test]
+    fn encodings_are_those_of_the_standards() {
+        // RFC 4648, section 10; RFC 3986, section 2.
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
+        {
+            let mut out = Vec::new();
+            base64(plain.as_bytes(), &mut |bytes| out.extend_from_slice(bytes));
+            assert_eq!(out, encoded.as_bytes());
+        }
+        let mut out = String::new();
+        url("aZ0-._~ /?#[]@!$&'()*+,;=%\u{fc}", &mut out);
+        assert_eq!(out, "aZ0-._~%20%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D%25%C3%BC");
+    }
+
+    #[test]
+    fn people_see_names_and_nothing_else() {
+        let text = format!("a {} b", marker(Op::Base64, &format!("u:{}", marker(Op::Value, "db"))));
+        assert_eq!(masked(&text), "a <base64 of u:<secret db>> b");
+        assert_eq!(masked(&format!("x{OPEN}")), "<secret>");
+    }
+
+    proptest! {
+        #[test]
+        fn markers_survive_any_operand(operand in "[^\u{e5ec}\u{e5ed}]{0,12}", around in "[^\u{e5ec}\u{e5ed}]{0,4}") {
+            let inner = marker(Op::Json, &operand);
+            let text = format!("{around}{}{around}", marker(Op::Base64, &inner));
+            let mut expected = vec![Piece::Marker(Op::Base64, inner)];
+            if !around.is_empty() {
+                expected.insert(0, Piece::Text(&around));
+                expected.push(Piece::Text(&around));
+            }
+            prop_assert_eq!(pieces(&text), Ok(expected));
+        }
+
+        #[test]
+        fn a_buffer_holds_what_was_pushed(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
+            let mut buffer = Buffer::with_capacity(1);
+            parts.iter().for_each(|part| buffer.push(part));
+            prop_assert_eq!(buffer.0.to_vec(), parts.concat());
+        }
+    }
 }

@@ -71,7 +71,7 @@ fn settings(file: &File) -> String {
 
 #[test]
 fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
-    let cases: [(Format, &[&str]); 9] = [
+    let cases: [(Format, &[&str]); 13] = [
         (
             Format::Oslo,
             &[
@@ -89,6 +89,10 @@ fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
         (Format::Json, &["{\"a\": \"{{ 'x\ny' }}\"}\n"]),
         (Format::Ini, &["{% macro m(x) %}\n[{{ x }}\n{% endmacro %}\n\n{{ m('a') }}\n"]),
         (Format::Json, &[""]),
+        (Format::Oslo, &["[a]\nx = 1\nurl = mysql://u:{{ secret('db')|quote }}@h\n"]),
+        (Format::Ini, &["x = a {{ secret('db')|quote }}\n"]),
+        (Format::Yaml, &["a:\n  - b: '{{ secret('db')|quote }}'\n"]),
+        (Format::Yaml, &["a: u {{ secret('db')|quote }}\n"]),
     ];
     let all: Vec<String> = cases.iter().map(|(format, texts)| refused(*format, texts, &[])).collect();
     assert_snapshot!(all.join("\n\n"), @r#"
@@ -169,6 +173,43 @@ fn a_file_that_is_not_what_it_claims_is_shown_at_the_line_of_the_template() {
      × the rendered file is not JSON: expected a value, found the end
       ╭─[t0.j2:1:1]
       ╰────
+
+     × the rendered file is not an INI file of oslo.config: a secret with `quote` is only a part of a
+     │ value
+      ╭─[t0.j2:3:1]
+    2 │ x = 1
+    3 │ url = mysql://u:{{ secret('db')|quote }}@h
+      · ────────┬───────
+      ·         ╰── line 3 of the file is `url = mysql://u:<secret db>@h`
+      ╰────
+     help: `quote` is for a whole value: quote all of it, or use `urlencode` in a URL
+
+     × the rendered file is not an INI file: a secret with `quote` is only a part of a value
+      ╭─[t0.j2:1:1]
+    1 │ x = a {{ secret('db')|quote }}
+      · ───┬──
+      ·    ╰── line 1 of the file is `x = a <secret db>`
+      ╰────
+     help: `quote` is for a whole value: quote all of it, or use `urlencode` in a URL
+
+     × the rendered file is not YAML: a secret with `quote` stands in single quotes, in a block, or
+     │ in a bare word
+      ╭─[t0.j2:2:3]
+    1 │ a:
+    2 │   - b: '{{ secret('db')|quote }}'
+      ·   ───┬──
+      ·      ╰── line 2 of the file is `- b: '"<secret db>"'`
+      ╰────
+     help: `quote` brings its own quotes, and is for a whole value
+
+     × the rendered file is not YAML: a secret with `quote` stands in single quotes, in a block, or
+     │ in a bare word
+      ╭─[t0.j2:1:1]
+    1 │ a: u {{ secret('db')|quote }}
+      · ──┬──
+      ·   ╰── line 1 of the file is `a: u "<secret db>"`
+      ╰────
+     help: `quote` brings its own quotes, and is for a whole value
     "#);
 }
 
@@ -219,10 +260,10 @@ fn each_option_of_an_ini_file_says_where_it_comes_from() {
     assert_snapshot!(settings(&file), @r"
     [DEFAULT] servers = 10.0.0.1:11211   t0.j2:4
     [DEFAULT] servers = [fd00::2]:11211   t0.j2:4
-    [DEFAULT] debug = maybe   t0.j2:4
+    [DEFAULT] debug = maybe   host.kdl:4
     [database] connection = mysql://u:<secret db>@h   t0.j2:8
-    [cors] origin = a   t0.j2:4
-    [cors] origin = b   t0.j2:4
+    [cors] origin = a   host.kdl:4
+    [cors] origin = b   host.kdl:4
     ");
     assert_snapshot!(masked(file.text()), @r"
     [DEFAULT]
@@ -248,7 +289,7 @@ fn each_value_of_a_document_says_where_it_comes_from() {
     assert_snapshot!(settings(&file), @r"
     clouds.c1.auth = 10.0.0.1   t0.j2:5
     clouds.c1.password = <secret db>   t0.j2:6
-    clouds.new = no   t0.j2:5
+    clouds.new = no   host.kdl:6
     ");
     assert_snapshot!(masked(file.text()), @r#"
     clouds:
@@ -299,14 +340,47 @@ fn an_override_can_take_a_secret_away() {
 }
 
 #[test]
-fn no_value_of_a_secret_is_printed_by_debug() {
-    let file = make(Format::Text, &["{{ secret('db') }}"], &[]).unwrap();
-    let error = file.reveal(&|_| None).unwrap_err();
-    assert_eq!(error.to_string(), "there is no value for the secret `db`");
-    assert!(!format!("{file:?}").contains("hunter2"));
+fn no_refusal_says_the_value_of_a_secret() {
+    for (format, template) in [
+        (Format::Oslo, "[a]\np = {{ secret('db') }}\n"),
+        (Format::Oslo, "[a]\np = {{ secret('db')|quote }}\n"),
+        (Format::Json, "\"{{ secret('db') }}\""),
+        (Format::Yaml, "a: {{ secret('db') }}"),
+    ] {
+        let file = make(format, &[template], &[]).unwrap();
+        let error = file.reveal(&|_| Some(Zeroizing::new(b"hunter2\n\"".to_vec()))).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter"), "{error:?}");
+    }
+}
+
+#[test]
+fn files_can_be_made_on_many_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Templates>();
+    shared::<Context>();
+    shared::<File>();
 }
 
 proptest! {
+    #[test]
+    fn whatever_a_template_says_there_is_a_file_or_a_message(
+        text in "([a-z=:\\[\\]\"' \n]|\\{\\{|\\}\\}|\\{%|%\\}|-|host\\.name|self\\.members|secret\\('db'\\)|if |for m in |endif|endfor|\\|quote|\\|urlencode|~|ü){0,12}",
+        format in 0..5usize,
+    ) {
+        match make(Format::ALL[format], &[&text], &[]) {
+            Ok(file) => {
+                let _ = file.settings();
+                let _ = file.reveal(&|_| Some(Zeroizing::new(b"a \"$".to_vec())));
+            }
+            Err(refusals) => {
+                for refusal in refusals {
+                    let Refusal::Fault(fault) = refusal else { panic!("nothing was overridden") };
+                    prop_assert!(!shown(&fault).is_empty());
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_same_input_gives_the_same_bytes(
         keys in proptest::collection::vec(("[a-c]{1,2}", "[a-z$\" ]{0,5}"), 0..6),

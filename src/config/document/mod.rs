@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub(super) use scalar::safe_bare;
+pub(super) use scalar::is_word;
 pub(super) use write::escaped_char;
 
 use super::secret::{self, Op};
@@ -218,7 +218,7 @@ impl Document {
     /// stand behind them, sorted. Gives the removals that found nothing.
     pub fn merge(&mut self, layer: &Node) -> Vec<Missing> {
         let mut missing = Vec::new();
-        merge(&mut self.root, layer, "", 0, &mut missing);
+        merge(&mut self.root, layer, "", &mut missing);
         missing
     }
 
@@ -238,7 +238,7 @@ impl Document {
     }
 }
 
-fn merge(base: &mut Node, layer: &Node, path: &str, depth: usize, missing: &mut Vec<Missing>) {
+fn merge(base: &mut Node, layer: &Node, path: &str, missing: &mut Vec<Missing>) {
     let Value::Map(changes) = &layer.value else {
         *base = layer.clone();
         return;
@@ -261,13 +261,13 @@ fn merge(base: &mut Node, layer: &Node, path: &str, depth: usize, missing: &mut 
             }
             (Some(at), _) => {
                 if let Some((_, node)) = own.entries.get_mut(at) {
-                    merge(node, change, &path, depth + 1, missing);
+                    merge(node, change, &path, missing);
                 }
             }
             (None, _) => {
                 let mut node = Node::new(Value::Null, change.place.clone());
                 // A new mapping has nothing to remove, and no null is set by an override.
-                merge(&mut node, change, &path, depth + 1, missing);
+                merge(&mut node, change, &path, missing);
                 new.push((key.clone(), node));
             }
         }

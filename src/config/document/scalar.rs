@@ -45,16 +45,33 @@ fn meaning(text: &str) -> Option<Value> {
 pub(super) fn bare(text: &str) -> Value {
     meaning(text).unwrap_or_else(|| {
         // A bare word that holds a secret is written in quotes: its value may need them.
-        let quoted = text.contains(['\n', '\r']) || crate::config::secret::holds_marker(text);
+        let quoted = !can_be_bare(text) || crate::config::secret::holds_marker(text);
         if safe_bare(text) || quoted { Value::Text(text.to_owned()) } else { Value::Word(text.to_owned()) }
     })
 }
 
-/// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
-pub(crate) fn safe_bare(text: &str) -> bool {
+/// Whether a text may stand bare in block style (YAML 1.2.2, 7.3.3), on one line. The parser is laxer in places.
+fn can_be_bare(text: &str) -> bool {
+    let mut chars = text.chars();
+    let begins = match (chars.next(), chars.next()) {
+        (Some('-' | '?' | ':'), next) => next.is_some_and(|next| !next.is_whitespace()),
+        (Some(first), _) => !",[]{}#&*!|>'\"%@`".contains(first),
+        (None, _) => false,
+    };
+    let ends = !text.ends_with(':') && text.trim() == text;
+    begins && ends && !text.contains(": ") && !text.contains(" #") && !text.chars().any(char::is_control)
+}
+
+/// Whether a version of YAML takes the text for a truth value, null or a number. Copies nothing: it may be a secret.
+pub(crate) fn is_word(text: &str) -> bool {
     const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
+    WORDS.into_iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// Whether every YAML parser, also one of version 1.1, reads the bare word as that text.
+pub(super) fn safe_bare(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'));
     let ends = !text.ends_with([':', ' ']);
     let inside = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./@+%,() :".contains(c));
-    begins && ends && inside && !text.contains(": ") && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+    begins && ends && inside && !text.contains(": ") && !is_word(text)
 }

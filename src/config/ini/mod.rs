@@ -23,12 +23,17 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Whether two section names mean the same section (oslo.config: `_normalize_group_name`).
-    fn same_section(self, a: &str, b: &str) -> bool {
+    /// What all names of one section have in common (oslo.config: `_normalize_group_name`).
+    fn section_id(self, name: &str) -> String {
         match self {
-            Self::Oslo if a != "DEFAULT" && b != "DEFAULT" => a.to_lowercase() == b.to_lowercase(),
-            _ => a == b,
+            Self::Oslo if name != "DEFAULT" => name.to_lowercase(),
+            _ => name.to_owned(),
         }
+    }
+
+    /// Whether two names mean the same section.
+    fn same_section(self, a: &str, b: &str) -> bool {
+        a == b || self.section_id(a) == self.section_id(b)
     }
 }
 
@@ -123,9 +128,14 @@ impl Ini {
         &self.sections
     }
 
+    /// A section by its name, as the dialect tells names apart.
+    pub fn section(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|own| self.dialect.same_section(&own.name, name))
+    }
+
     /// The values of a key; none where it is not set.
     pub fn get(&self, section: &str, key: &str) -> Option<&[Layered<Option<String>>]> {
-        let section = self.sections.iter().find(|own| self.dialect.same_section(&own.name, section))?;
+        let section = self.section(section)?;
         section.options.iter().find(|option| option.key == key).map(Opt::values)
     }
 

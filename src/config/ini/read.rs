@@ -1,5 +1,6 @@
 //! Lines to sections, after oslo.config's `BaseParser.parse`, line by line.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Dialect, Ini, Layered, Malformed, Opt, Place, Section};
@@ -31,37 +32,42 @@ struct Open {
 struct Reader<'a> {
     name: &'a Arc<str>,
     ini: Ini,
-    /// The index of the section at hand.
-    section: Option<usize>,
+    /// Where each section stands, and in it each key.
+    index: BTreeMap<String, (usize, BTreeMap<String, usize>)>,
+    /// The section at hand.
+    section: Option<String>,
     open: Option<Open>,
 }
 
 impl Reader<'_> {
-    fn enter(&mut self, name: &str) -> usize {
-        let dialect = self.ini.dialect;
-        let known = self.ini.sections.iter().position(|section| dialect.same_section(&section.name, name));
-        known.unwrap_or_else(|| {
+    fn enter(&mut self, name: &str) {
+        let id = self.ini.dialect.section_id(name);
+        self.index.entry(id.clone()).or_insert_with(|| {
             self.ini.sections.push(Section { name: name.to_owned(), options: Vec::new() });
-            self.ini.sections.len() - 1
-        })
+            (self.ini.sections.len() - 1, BTreeMap::new())
+        });
+        self.section = Some(id);
     }
 
     fn close(&mut self) -> Result<(), Malformed> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let at = match (self.section, self.ini.dialect) {
-            (Some(at), _) => at,
-            (None, Dialect::Plain) => self.enter(""),
-            (None, Dialect::Oslo) => {
+        if self.section.is_none() {
+            if self.ini.dialect == Dialect::Oslo {
                 return Err(Malformed::line(open.line, format!("`{}` stands before the first section", open.key))
                     .help("write `[DEFAULT]` above it"));
             }
-        };
+            self.enter("");
+        }
         let value = open.value.map(|lines| lines.join("\n"));
         let value = Layered::new(value, Place::line(self.name, open.line));
-        if let Some(section) = self.ini.sections.get_mut(at) {
-            match section.options.iter_mut().find(|option| option.key == open.key) {
-                Some(option) => option.values.push(value),
-                None => section.options.push(Opt { key: open.key, values: vec![value] }),
+        let entry = self.section.as_ref().and_then(|id| self.index.get_mut(id));
+        let Some((at, keys)) = entry else { return Ok(()) };
+        let Some(section) = self.ini.sections.get_mut(*at) else { return Ok(()) };
+        match keys.get(&open.key).and_then(|key| section.options.get_mut(*key)) {
+            Some(option) => option.values.push(value),
+            None => {
+                keys.insert(open.key.clone(), section.options.len());
+                section.options.push(Opt { key: open.key, values: vec![value] });
             }
         }
         Ok(())
@@ -78,7 +84,7 @@ impl Reader<'_> {
         self.close()?;
         if line.starts_with('[') {
             let name = section_name(self.ini.dialect, number, line)?;
-            self.section = Some(self.enter(name));
+            self.enter(name);
         } else if !line.starts_with(['#', ';']) {
             self.open = Some(assignment(self.ini.dialect, number, line)?);
         }
@@ -145,7 +151,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 pub(super) fn parse(dialect: Dialect, name: &Arc<str>, text: &str) -> Result<Ini, Malformed> {
-    let mut reader = Reader { name, ini: Ini::empty(dialect), section: None, open: None };
+    let mut reader = Reader { name, ini: Ini::empty(dialect), index: BTreeMap::new(), section: None, open: None };
     for (index, line) in lines(text).enumerate() {
         reader.line(index + 1, line)?;
     }

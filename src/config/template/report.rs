@@ -92,7 +92,7 @@ impl Reporter<'_> {
             value = value.get_attr(part).unwrap_or_default();
         }
         let siblings = keys(&value);
-        let near = if siblings.is_empty() {
+        if siblings.is_empty() {
             let mut all = BTreeSet::new();
             all_keys(&self.context.value, &mut all, 0);
             self.context.names.members.values().for_each(|value| all_keys(value, &mut all, 0));
@@ -101,8 +101,7 @@ impl Reporter<'_> {
             let all = siblings.iter().take(12).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let more = if siblings.len() > 12 { ", …" } else { "" };
             did_you_mean(word, siblings.iter().map(String::as_str)).or(Some(format!("`{parent}` has {all}{more}")))
-        };
-        near
+        }
     }
 }
 
