@@ -79,9 +79,10 @@ impl Saying {
         Unsayable::Text { unit, key, text: text.to_owned(), why: why.to_owned() }
     }
 
-    fn check(&self, unit: &str) -> Result<(), Unsayable> {
+    fn check(&self, unit: &str, version: PodmanVersion) -> Result<(), Unsayable> {
         let Value::Texts(texts) = &self.value else { return Ok(()) };
-        match texts.iter().find_map(|text| quote::unsayable(text).map(|why| (text, why))) {
+        let why = |text: &str| quote::unsayable(text).or_else(|| self.key.spoils(text, version));
+        match texts.iter().find_map(|text| why(text).map(|why| (text, why))) {
             Some((text, why)) => Err(self.text(unit, text, why)),
             None => Ok(()),
         }
@@ -90,7 +91,7 @@ impl Saying {
     /// The arguments of podman that say it, for a command line that wharf writes itself. Keys that have none (they name a
     /// position, a unit, or what podman is told otherwise) are an error.
     pub fn flags(&self, unit: &str, version: PodmanVersion) -> Result<Vec<String>, Unsayable> {
-        self.check(unit)?;
+        self.check(unit, version)?;
         let (since, words) = match (self.key.flag, &self.value) {
             (Flag::Value(flag, since), Value::Texts(texts)) => {
                 (since, texts.iter().map(|text| format!("{flag}{}", self.key.item(text, version))).collect())
@@ -110,7 +111,7 @@ impl Saying {
 
     /// What the file says for podman's generator.
     pub fn quadlet(&self, unit: &str, version: PodmanVersion) -> Result<Said, Unsayable> {
-        self.check(unit)?;
+        self.check(unit, version)?;
         let count = if let Value::Texts(texts) = &self.value { texts.len() } else { 1 };
         let since = if count > 1 { self.key.many } else { self.key.since };
         if version >= since

@@ -5,5 +5,6 @@ mod keys;
 mod manager;
 mod meanings;
 mod odd;
+mod podman;
 mod roots;
 mod samples;

@@ -13,7 +13,7 @@ use wharf::unit::{
 use super::manager::{self, RECORDER};
 use super::roots;
 
-pub const ODD: [&str; 48] = [
+pub const ODD: [&str; 50] = [
     "",
     " ",
     "  ",
@@ -24,7 +24,7 @@ pub const ODD: [&str; 48] = [
     "a\tb",
     "\n",
     "a\nb",
-    "a\r\nb",
+    "a\rb\r",
     "%",
     "%%",
     "%n",
@@ -40,6 +40,8 @@ pub const ODD: [&str; 48] = [
     "\"\"",
     "\"a b\"",
     "a\"b",
+    "\"a",
+    "a\"",
     "'",
     "it's",
     "'\"",
