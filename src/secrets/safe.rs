@@ -366,10 +366,7 @@ mod tests {
     #[test]
     fn the_hash_is_the_one_that_openssl_gives() {
         // printf '\0\0\0\0\0\0\0\1ax' | openssl mac -digest SHA256 -macopt hexkey:0102…1f20 HMAC
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &(1..=32).collect::<Vec<u8>>());
-        let whole = hmac::sign(&key, b"\0\0\0\0\0\0\0\x01ax");
-        let hex: String = whole.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(safe().keyed_name_of("a", b"x"), format!("a-{hex}"));
+        assert_eq!(safe().keyed_name_of("a", b"x"), "a-f719d6e392a5");
     }
 
     proptest! {
@@ -384,7 +381,8 @@ mod tests {
             prop_assert_eq!(&read.secrets, &safe.secrets);
             prop_assert_eq!(&read.hash_key, &safe.hash_key);
             prop_assert_eq!(&read.recipients, &safe.recipients);
-            prop_assert_eq!(read.write().bytes(), safe.write().bytes());
+            let (first, second) = (safe.write(), read.write());
+            prop_assert_eq!(first.bytes(), second.bytes());
         }
 
         #[test]
@@ -399,7 +397,8 @@ mod tests {
         fn base64_goes_there_and_back(bytes in proptest::collection::vec(any::<u8>(), 0..8000)) {
             let mut out = Buffer::default();
             base64(&mut out, &bytes);
-            prop_assert_eq!(from_base64(std::str::from_utf8(out.bytes()).unwrap()).unwrap().expose(), bytes);
+            let read = from_base64(std::str::from_utf8(out.bytes()).unwrap()).unwrap();
+            prop_assert_eq!(read.expose(), bytes);
         }
     }
 }
