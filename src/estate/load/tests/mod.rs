@@ -4,6 +4,7 @@ mod extend;
 mod messages;
 mod names;
 mod rules;
+mod secrets;
 
 use std::fs;
 use std::path::Path;
