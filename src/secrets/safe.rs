@@ -381,8 +381,8 @@ mod tests {
             prop_assert_eq!(&read.secrets, &safe.secrets);
             prop_assert_eq!(&read.hash_key, &safe.hash_key);
             prop_assert_eq!(&read.recipients, &safe.recipients);
-            let (first, second) = (safe.write(), read.write());
-            prop_assert_eq!(first.bytes(), second.bytes());
+            let (one, other) = (read.write(), safe.write());
+            prop_assert_eq!(one.bytes(), other.bytes());
         }
 
         #[test]

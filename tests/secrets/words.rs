@@ -221,6 +221,27 @@ fn two_writers_never_meet() {
 }
 
 #[test]
+fn of_many_writers_at_once_none_loses_what_another_wrote() {
+    let world = World::new("");
+    let codes: Vec<(String, Option<i32>)> = std::thread::scope(|scope| {
+        let world = &world;
+        let write = move |number: usize| {
+            let name = format!("secret-{number}");
+            let code = world.set(&name, name.as_bytes()).status.code();
+            (name, code)
+        };
+        let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || write(number))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(codes.iter().all(|(_, code)| matches!(code, Some(0 | 5))), "{codes:?}");
+    let written: Vec<_> = codes.iter().filter(|(_, code)| *code == Some(0)).collect();
+    assert!(!written.is_empty());
+    for (name, _) in written {
+        assert_eq!(world.out(&["get", name]), *name);
+    }
+}
+
+#[test]
 fn a_file_that_changed_under_an_editor_is_not_overwritten() {
     let world = World::new("");
     world.out(&["generate"]);

@@ -89,6 +89,9 @@ enum Verb {
 /// Runs the verb.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let Arguments { verb, identity } = arguments;
+    // No core file and no debugger of this user gets at what is decrypted.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     if let Verb::Keygen = verb {
         return keys::keygen(identity, global, screen);
     }

@@ -25,6 +25,18 @@ pub fn identity_file(told: Option<PathBuf>) -> Option<PathBuf> {
     told.or_else(|| Some(etcetera::choose_base_strategy().ok()?.config_dir().join("wharf/identity")))
 }
 
+/// The identities of this user, unless told.
+pub fn identities(told: Option<PathBuf>) -> Result<Identities, SecretsError> {
+    let none = |searched: String| SecretsError::NoIdentity { searched };
+    let Some(path) = identity_file(told) else {
+        return Err(none("this user has no configuration folder".to_owned()));
+    };
+    if !path.exists() {
+        return Err(none(format!("there is no {}", path.display())));
+    }
+    Identities::read(&path)
+}
+
 /// Seconds since 1970.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()
@@ -67,14 +79,7 @@ impl Desk {
 
     /// Who reads.
     pub fn identities(&self) -> Result<Identities, SecretsError> {
-        let none = |searched: String| SecretsError::NoIdentity { searched };
-        let Some(path) = identity_file(self.identity.clone()) else {
-            return Err(none("this user has no configuration folder".to_owned()));
-        };
-        if !path.exists() {
-            return Err(none(format!("there is no {}", path.display())));
-        }
-        Identities::read(&path)
+        identities(self.identity.clone())
     }
 
     /// The secrets as they are; none where there is no file.

@@ -262,8 +262,8 @@ proptest! {
         prop_assert!("89ab".contains(&text[19..20]));
         let fernet = letters::fernet(&mut random).unwrap();
         let plain = fernet.text().unwrap().replace('-', "+").replace('_', "/");
-        let key = super::super::safe::from_base64(&plain).unwrap();
-        prop_assert_eq!(key.expose(), bytes);
+        let read = super::super::safe::from_base64(&plain).unwrap();
+        prop_assert_eq!(read.expose(), bytes);
     }
 }
 
