@@ -42,6 +42,8 @@ fn without_an_identity_the_ways_to_one_are_said() {
     for way in ["wharf secrets keygen", "--identity", "WHARF_IDENTITY"] {
         assert!(said.contains(way), "{said}");
     }
+    let output = world.command(&["list"]).env("WHARF_IDENTITY", "").output().unwrap();
+    assert!(streams(1, &output).1.contains("config/wharf/identity"));
     // In the user's configuration folder it is found.
     world.file("config/wharf/identity", &fs::read_to_string(world.path("keys/me")).unwrap());
     let output = world.command(&["list"]).env_remove("WHARF_IDENTITY").output().unwrap();

@@ -26,8 +26,8 @@ use crate::ui::Screen;
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
-    /// Read secrets with the keys in this file
-    #[arg(long, value_name = "FILE", env = "WHARF_IDENTITY", hide_env_values = true, global = true)]
+    /// Read secrets with the keys in this file [env: WHARF_IDENTITY]
+    #[arg(long, value_name = "FILE", global = true)]
     identity: Option<PathBuf>,
 }
 
