@@ -35,6 +35,7 @@ mod prune;
 mod real;
 mod sample;
 mod scripts;
+mod secrets;
 mod show;
 mod solver;
 mod store;

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Exit, Failure, Global, chosen_estate, load_project};
-use crate::desired::{Desired, Ground, HostDesired, ImageNeed, SecretSource, desired};
+use crate::desired::{Desired, Ground, HostDesired, ImageNeed, SecretSource, Wrong, desired};
 use crate::digest::Digest;
 use crate::estate::{Estate, Project};
 use crate::name::{HostName, ServiceName};
 use crate::release::{self, Release};
-use crate::spec::{Log, Mistakes, did_you_mean};
+use crate::spec::{Mistakes, did_you_mean};
 use crate::ui::Screen;
 use crate::unit::Ask;
 
@@ -52,7 +52,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let vault = arguments.vault.open(&project, estate)?;
     let placed = project.placed.get(&estate.name).ok_or_else(|| Failure::plain("the estate has no places"))?;
     let ground = Ground { project: &project, estate, placed, release: &release, vault: &vault };
-    let mut desired = desired(ground, hosts).map_err(|log| mistakes(&project, log))?;
+    let mut desired = desired(ground, hosts).map_err(|wrong| reported(&project, wrong))?;
     if !services.is_empty() {
         for host in desired.hosts.values_mut() {
             keep(host, &services);
@@ -70,9 +70,14 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Mistakes with the project's texts.
-pub(super) fn mistakes(project: &Project, log: Log) -> Failure {
-    Failure::from(Mistakes::new(project.sources.clone(), log))
+/// What is wrong, with the texts that are to blame.
+pub(super) fn reported(project: &Project, wrong: Wrong) -> Failure {
+    let Wrong { mistakes, faults } = wrong;
+    let mut reports: Vec<miette::Report> = faults.into_iter().map(miette::Report::new).collect();
+    if !mistakes.is_empty() {
+        reports.extend(Failure::from(Mistakes::new(project.sources.clone(), mistakes)).reports);
+    }
+    Failure { reports, code: 1 }
 }
 
 /// A release of the project; an empty one where nothing was built yet.

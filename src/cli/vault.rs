@@ -15,8 +15,9 @@ use crate::secrets::{Safe, Vault};
 /// Which keys open the secrets.
 #[derive(Debug, clap::Args)]
 pub struct VaultOptions {
-    /// Read secrets with the keys in this file
-    #[arg(long, value_name = "FILE", env = "WHARF_IDENTITY", hide_env_values = true)]
+    /// Read secrets with the keys in this file; `WHARF_IDENTITY`, else wharf/identity in the user's configuration folder,
+    /// unless told
+    #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
 }
 

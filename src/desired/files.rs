@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::config::{Context, Fault, File, Format, Layer, Place, Refusal, Templates, document, ini};
+use crate::config::{Context, File, Format, Layer, Place, Refusal, Templates, document, ini};
 use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, Text, is_file};
 use crate::name::SecretName;
 use crate::path::ImagePath;
@@ -12,7 +12,7 @@ use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
 use crate::unit::ObjectName;
 
 use super::member::{Member, members};
-use super::{Ground, HostFile, SecretSource, context, meaning};
+use super::{Ground, HostFile, SecretSource, Wrong, context, meaning};
 
 /// Where a mounted file comes from.
 #[derive(Debug, Clone)]
@@ -84,15 +84,16 @@ pub(super) fn mounted(
     member: &Member<'_>,
     files: &Files,
     host: &mut BTreeMap<String, HostFile>,
-    log: &mut Log,
+    wrong: &mut Wrong,
 ) -> Vec<Mounted> {
     let mut found = Vec::new();
     if member.service.configs.is_empty() {
         return found;
     }
-    let Some(context) = template_context(member, log) else { return found };
+    let Some(context) = template_context(member, &mut wrong.mistakes) else { return found };
     for config in member.service.configs.values() {
-        let Some(file) = make(member, config, files, &context, log) else { continue };
+        let Some(file) = make(member, config, files, &context, wrong) else { continue };
+        let log = &mut wrong.mistakes;
         let (uid, gid) = meaning::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
         let mode = config.mode.map_or(0o644, |mode| mode.0);
         let Some(place) = place(member, config, &file, (uid, gid, mode), host, log) else { continue };
@@ -127,8 +128,9 @@ pub(super) fn make(
     config: &Config,
     files: &Files,
     context: &Context,
-    log: &mut Log,
+    wrong: &mut Wrong,
 ) -> Option<File> {
+    let log = &mut wrong.mistakes;
     let format = match &config.format {
         None => Format::of_path(&config.path).unwrap_or(Format::Text),
         Some(word) => match word.value.parse::<Format>() {
@@ -172,7 +174,21 @@ pub(super) fn make(
         Ok(file) => Some(file),
         Err(refusals) => {
             for refusal in refusals {
-                log.push(mistake(member, config, refusal));
+                match refusal {
+                    Refusal::Misfit(misfit) => {
+                        let span = match misfit.place {
+                            Place::Spec(span) => span,
+                            Place::Line { .. } => config.span,
+                        };
+                        let mistake = Mistake::new("override", span, misfit.message).label("this change");
+                        wrong.mistakes.push(mistake.help_if(misfit.help));
+                    }
+                    Refusal::Fault(mut fault) => {
+                        let (path, group, host) = (&config.path, &member.group.name, &member.host.name);
+                        fault.message = format!("{}, for {path} of `{group}` on {host}", fault.message);
+                        wrong.faults.push(fault);
+                    }
+                }
             }
             None
         }
@@ -186,27 +202,6 @@ fn empty(format: Format) -> String {
         Format::Yaml => "{}\n".to_owned(),
         Format::Text | Format::Ini | Format::Oslo => String::new(),
     }
-}
-
-/// A refusal as a mistake of the project.
-fn mistake(member: &Member<'_>, config: &Config, refusal: Refusal) -> Mistake {
-    match refusal {
-        Refusal::Misfit(misfit) => {
-            let span = match misfit.place {
-                Place::Spec(span) => span,
-                Place::Line { .. } => config.span,
-            };
-            Mistake::new("override", span, misfit.message).label("this change").help_if(misfit.help)
-        }
-        Refusal::Fault(fault) => template_mistake(member, config, &fault),
-    }
-}
-
-fn template_mistake(member: &Member<'_>, config: &Config, fault: &Fault) -> Mistake {
-    let place = fault.place().map(|(name, line)| format!("templates/{name}:{line}: ")).unwrap_or_default();
-    let message = format!("{place}{}", fault.message);
-    let label = format!("{} of `{}` on {}: {}", config.path, member.group.name, member.host.name, fault.label);
-    Mistake::new(fault.code, config.span, message).label(label).help_if(fault.help.clone())
 }
 
 /// What changes a file, weakest first.

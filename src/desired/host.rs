@@ -12,7 +12,7 @@ use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
 
 use super::files::{Files, mounted};
 use super::member::{Member, members_on};
-use super::{Desired, Ground, HostDesired, HostFile, meaning};
+use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
 
 /// A unit, and what it is there for.
 #[derive(Debug, Clone)]
@@ -33,32 +33,39 @@ type Units = BTreeMap<String, Unit>;
 const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
-pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Log> {
+pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
     let files = Files::new(ground);
     let wanted: Vec<&Host> = hosts.into_iter().filter_map(|name| ground.estate.hosts.get(name)).collect();
-    let found: Vec<(HostName, HostDesired, Log)> = wanted
+    let found: Vec<(HostName, HostDesired, Wrong)> = wanted
         .par_iter()
         .map(|host| {
-            let mut log = Log::new();
-            let desired = one(ground, host, &files, &mut log);
-            (host.name.clone(), desired, log)
+            let mut wrong = Wrong::default();
+            let desired = one(ground, host, &files, &mut wrong);
+            (host.name.clone(), desired, wrong)
         })
         .collect();
-    let mut log = Log::new();
+    let mut all = Wrong::default();
     let mut desired = Desired::default();
-    for (name, host, mistakes) in found {
-        for mistake in mistakes {
-            // One service on many hosts makes one mistake.
-            if !log.iter().any(|known: &Mistake| known.span == mistake.span && known.code == mistake.code) {
-                log.push(mistake);
+    for (name, host, wrong) in found {
+        // One service on many hosts makes one mistake.
+        for mistake in wrong.mistakes {
+            let known = |other: &Mistake| other.span == mistake.span && other.code == mistake.code;
+            if !all.mistakes.iter().any(known) {
+                all.mistakes.push(mistake);
+            }
+        }
+        for fault in wrong.faults {
+            if !all.faults.iter().any(|other| other.code == fault.code && other.place() == fault.place()) {
+                all.faults.push(fault);
             }
         }
         desired.hosts.insert(name, host);
     }
-    if log.is_empty() { Ok(desired) } else { Err(log) }
+    if all.mistakes.is_empty() && all.faults.is_empty() { Ok(desired) } else { Err(all) }
 }
 
-fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDesired {
+fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> HostDesired {
+    let log = &mut wrong.mistakes;
     let mut desired = HostDesired::default();
     if host.leave {
         return desired;
@@ -85,7 +92,8 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDes
         );
     }
     for member in &members {
-        let mounted = mounted(member, files, &mut desired.files, log);
+        let mounted = mounted(member, files, &mut desired.files, wrong);
+        let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
         desired.images.extend(wanted.image);
@@ -102,6 +110,7 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, log: &mut Log) -> HostDes
         }
     }
     pods(&mut units);
+    let log = &mut wrong.mistakes;
     for (name, Unit { meaning, scope, uid, of, span }) in units {
         match unit::units(&meaning, &version, scope) {
             Ok(written) => {

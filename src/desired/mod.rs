@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::config::Fault;
 use crate::digest::Digest;
 use crate::estate::{Estate, Placed, Project};
 use crate::name::{HostName, SecretName, ServiceName};
@@ -127,7 +128,16 @@ pub struct Ground<'a> {
     pub vault: &'a dyn Vault,
 }
 
+/// Why hosts cannot have what they shall have: all of it, not the first.
+#[derive(Debug, Default)]
+pub struct Wrong {
+    /// In specs.
+    pub mistakes: Log,
+    /// In templates and in what they gave.
+    pub faults: Vec<Fault>,
+}
+
 /// What some hosts shall have, or every reason why they cannot.
-pub fn desired<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Log> {
+pub fn desired<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
     host::all(ground, hosts)
 }

@@ -366,10 +366,7 @@ mod tests {
     #[test]
     fn the_hash_is_the_one_that_openssl_gives() {
         // printf '\0\0\0\0\0\0\0\1ax' | openssl mac -digest SHA256 -macopt hexkey:0102…1f20 HMAC
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &(1..=32).collect::<Vec<u8>>());
-        let whole = hmac::sign(&key, b"\0\0\0\0\0\0\0\x01ax");
-        let hex: String = whole.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(safe().keyed_name_of("a", b"x"), format!("a-{hex}"));
+        assert_eq!(safe().keyed_name_of("a", b"x"), "a-f719d6e392a5");
     }
 
     proptest! {

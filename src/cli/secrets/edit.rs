@@ -93,7 +93,7 @@ fn edit(editor: &str, path: &Path, signals: &Signals) -> Result<(), Failure> {
         let message = format!("the editor `{editor}` {why}: nothing was changed");
         Failure::with_help(message, "VISUAL or EDITOR names another")
     };
-    let script = format!("{editor} \"$@\"");
+    let script = script(editor);
     let child = Command::new("sh").arg("-c").arg(&script).arg(editor).arg(path).spawn();
     let mut child = child.map_err(|error| failed(format!("cannot be run: {error}")))?;
     let status = signals.wait(&mut child).map_err(|error| failed(error.to_string()))?;
@@ -102,6 +102,13 @@ fn edit(editor: &str, path: &Path, signals: &Signals) -> Result<(), Failure> {
         Some(status) => Err(failed(format!("ended badly ({status})"))),
         None => Err(Failure::plain("told to end: nothing was changed")),
     }
+}
+
+/// The shell's text. A plain program takes the shell's place, so that it is the editor itself that is told to end.
+fn script(editor: &str) -> String {
+    let assigns = editor.split_whitespace().next().is_some_and(|first| first.contains('='));
+    let exec = if assigns || editor.contains(|c| ";&|<>()`\n".contains(c)) { "" } else { "exec " };
+    format!("{exec}{editor} \"$@\"")
 }
 
 /// Signals that would end wharf and leave the text where it is. Until this goes they are only noted.
@@ -150,6 +157,19 @@ impl Drop for Signals {
     fn drop(&mut self) {
         for id in self.ids.drain(..) {
             signal_hook::low_level::unregister(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_program_takes_the_place_of_the_shell() {
+        assert_eq!(script("code --wait=1"), "exec code --wait=1 \"$@\"");
+        for editor in ["LANG=C vim", "cd /; vim", "(vim)", "true && vim"] {
+            assert_eq!(script(editor), format!("{editor} \"$@\""));
         }
     }
 }

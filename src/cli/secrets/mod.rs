@@ -28,8 +28,8 @@ pub(super) use place::identities;
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
-    /// Read secrets with the keys in this file
-    #[arg(long, value_name = "FILE", env = "WHARF_IDENTITY", hide_env_values = true, global = true)]
+    /// Read secrets with the keys in this file [env: WHARF_IDENTITY]
+    #[arg(long, value_name = "FILE", global = true)]
     identity: Option<PathBuf>,
 }
 
@@ -91,6 +91,9 @@ enum Verb {
 /// Runs the verb.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let Arguments { verb, identity } = arguments;
+    // No core file and no debugger of this user gets at what is decrypted.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     if let Verb::Keygen = verb {
         return keys::keygen(identity, global, screen);
     }

@@ -20,9 +20,10 @@ pub struct Desk {
     pub vault: Vault,
 }
 
-/// The file for identities of this user, unless told.
+/// The file for identities: what was told, else `WHARF_IDENTITY`, else the user's.
 pub fn identity_file(told: Option<PathBuf>) -> Option<PathBuf> {
-    told.or_else(|| Some(etcetera::choose_base_strategy().ok()?.config_dir().join("wharf/identity")))
+    let variable = || std::env::var_os("WHARF_IDENTITY").filter(|value| !value.is_empty()).map(PathBuf::from);
+    told.or_else(variable).or_else(|| Some(etcetera::choose_base_strategy().ok()?.config_dir().join("wharf/identity")))
 }
 
 /// The identities of this user, unless told.

@@ -35,7 +35,7 @@ pub(super) fn pair(comment: &str, random: &mut Random<'_>) -> Result<(Secret, Se
     string(&mut inner, both.as_ref());
     string(&mut inner, comment.as_bytes());
     for padding in 1u8..8 {
-        if inner.bytes().len() % 8 == 0 {
+        if inner.bytes().len().is_multiple_of(8) {
             break;
         }
         inner.push(&[padding]);

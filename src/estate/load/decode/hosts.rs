@@ -106,7 +106,24 @@ fn read(estate: &mut Estate, node: &Node, cell: Option<&CellName>, log: &mut Log
         }
         "recipient" => {
             let found: Vec<Spanned<Plain>> = spanned(&mut reader, "an age recipient");
-            estate.recipients.extend(found.into_iter().map(|one| Spanned::new(one.value.0, one.span)));
+            if found.iter().any(|one| is_secret_key(&one.value.0)) {
+                // At no place: else the line would be shown.
+                let message = format!("a `recipient` of the estate `{}` is a secret key", estate.name);
+                let help = "whoever reads the spec has it: take it away, make another by `wharf secrets keygen`, and \
+                            rotate what it could read";
+                reader.mistake(Mistake::nowhere("bad-value", message).help(help));
+                return reader.finish();
+            }
+            for Spanned { value: Plain(text), span } in found {
+                match ["age1", "ssh-ed25519 ", "ssh-rsa "].iter().any(|start| text.trim_start().starts_with(start)) {
+                    true => estate.recipients.push(Spanned::new(text, span)),
+                    false => {
+                        let mistake = Mistake::new("bad-value", span, "this is no age recipient");
+                        let help = "it begins with age1, ssh-ed25519 or ssh-rsa; `wharf secrets keygen` makes one";
+                        reader.mistake(mistake.label("not a recipient").help(help));
+                    }
+                }
+            }
         }
         "generate" => estate.generates.extend(super::secret::generate(&mut reader)),
         "limits" => estate.limits_unenforced = reader.argument::<Unenforced>("`unenforced`").is_some(),
@@ -121,6 +138,11 @@ fn read(estate: &mut Estate, node: &Node, cell: Option<&CellName>, log: &mut Log
         }
     }
     reader.finish();
+}
+
+/// Whether a text is a private key of age or ssh.
+fn is_secret_key(text: &str) -> bool {
+    text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY")
 }
 
 /// Keeps one of a name, and reports the second.

@@ -32,11 +32,17 @@ pub(super) fn generate(reader: &mut Reader<'_, '_>) -> Option<(SecretName, Gener
     let before = reader.log().len();
     let name: Option<SecretName> = reader.argument("a secret's name");
     let kind = match reader.property_value("kind") {
-        Some(value) => reader.read(value)?,
-        None => GenerateKind::Text,
+        Some(value) => reader.read(value),
+        None => Some(GenerateKind::Text),
     };
     let span = reader.span();
-    for property in ["length", "alphabet", "common-name", "ca", "names", "days", "renew"] {
+    // All of them are known, whatever is wrong with one.
+    const PROPERTIES: [&str; 7] = ["length", "alphabet", "common-name", "ca", "names", "days", "renew"];
+    for property in PROPERTIES {
+        reader.property_value(property);
+    }
+    let kind = kind?;
+    for property in PROPERTIES {
         if properties(kind).contains(&property) {
             continue;
         }

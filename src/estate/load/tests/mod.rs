@@ -4,6 +4,7 @@ mod extend;
 mod messages;
 mod names;
 mod rules;
+mod secrets;
 mod services;
 
 use std::fs;

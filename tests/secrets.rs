@@ -1,0 +1,6 @@
+//! `wharf secrets`.
+
+mod keys;
+mod make;
+mod words;
+mod world;
