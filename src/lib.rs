@@ -9,7 +9,7 @@
 //! | [`trial`] | images' own tests, run under podman, and their report |
 //! | [`build`] | which images, in which order; the orchestrator of lock and build |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
-//! | [`unit`] | Quadlet and systemd units: meanings, and their text for each podman |
+//! | [`unit`](mod@unit) | Quadlet and systemd units: meanings, and their text for each podman |
 //! | [`oci`] | config, manifest, index, the store, exports |
 //! | [`layer`] | fragments and layers: deterministic tar, compression, the fragment cache |
 //! | [`effect`] | what a maintainer script would have done; one file per effect |
