@@ -10,8 +10,9 @@ use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
 use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
 
-use super::files::{Files, mounted};
+use super::files::mounted;
 use super::member::{Member, members_on};
+use super::shared::Common;
 use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
 
 /// A unit, and what it is there for.
@@ -34,13 +35,19 @@ const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
-    let files = Files::new(ground);
+    let common = match Common::new(ground) {
+        Ok(common) => common,
+        Err(error) => {
+            let mistake = Mistake::new("reserved-character", ground.estate.span, error.to_string());
+            return Err(Wrong { mistakes: vec![mistake], faults: Vec::new() });
+        }
+    };
     let wanted: Vec<&Host> = hosts.into_iter().filter_map(|name| ground.estate.hosts.get(name)).collect();
     let found: Vec<(HostName, HostDesired, Wrong)> = wanted
         .par_iter()
         .map(|host| {
             let mut wrong = Wrong::default();
-            let desired = one(ground, host, &files, &mut wrong);
+            let desired = one(ground, host, &common, &mut wrong);
             (host.name.clone(), desired, wrong)
         })
         .collect();
@@ -64,7 +71,7 @@ pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a Ho
     if all.mistakes.is_empty() && all.faults.is_empty() { Ok(desired) } else { Err(all) }
 }
 
-fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> HostDesired {
+fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> HostDesired {
     let log = &mut wrong.mistakes;
     let mut desired = HostDesired::default();
     if host.leave {
@@ -92,7 +99,7 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> Hos
         );
     }
     for member in &members {
-        let mounted = mounted(member, files, &mut desired.files, wrong);
+        let mounted = mounted(member, common, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
