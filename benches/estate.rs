@@ -36,12 +36,15 @@ fn write(root: &Path, path: &str, text: &str) {
 }
 
 fn project(root: &Path, hosts: usize, services: usize) {
-    let mut specs = String::from("import \"catalogue\"\nimage \"app\" {\n    build-for distro=\"debian-trixie\"\n    health \"true\"\n}\n");
+    let mut specs = String::from(
+        "import \"catalogue\"\nimage \"app\" {\n    build-for distro=\"debian-trixie\"\n    health \"true\"\n}\n",
+    );
     for number in 0..services {
         let role = if number < 6 { "control" } else { "compute" };
         let scope = if number < 6 { "cloud" } else { "host" };
         let needs = if number < 6 { String::new() } else { format!("    needs \"api{}\"\n", number % 6) };
-        let provides = if number < 6 { format!("    provides \"api{number}\" port={}\n", 7000 + number) } else { String::new() };
+        let provides =
+            if number < 6 { format!("    provides \"api{number}\" port={}\n", 7000 + number) } else { String::new() };
         let _ = write!(
             specs,
             "service \"s{number}\" {{\n    image \"app\"\n    role \"{role}\"\n    scope \"{scope}\"\n{needs}{provides}    \
@@ -53,7 +56,11 @@ fn project(root: &Path, hosts: usize, services: usize) {
     }
     write(root, "specs/services.kdl", &specs);
     let own: String = (0..12).map(|line| format!("option_{line} = {line}\n")).collect();
-    write(root, "templates/own.conf.j2", &format!("[DEFAULT]\nhost = {{{{ host.name }}}}\nlisten = {{{{ self.address }}}}\n{own}"));
+    write(
+        root,
+        "templates/own.conf.j2",
+        &format!("[DEFAULT]\nhost = {{{{ host.name }}}}\nlisten = {{{{ self.address }}}}\n{own}"),
+    );
     let common = "[api]\n{% for name, need in needs | dictsort %}\nservers = {{ need.members | map(attribute=\"address\") | join(\",\") }}\nport = {{ need.port }}\n{% endfor %}\nworkers = {{ vars.workers }}\n";
     write(root, "templates/common.conf.j2", &format!("{common}{own}"));
     let mut estate = String::from("estate \"large\" {\n");
@@ -71,7 +78,11 @@ fn project(root: &Path, hosts: usize, services: usize) {
     estate.push_str("}\n");
     write(root, "targets/large.kdl", &estate);
     let digest = "0".repeat(64);
-    write(root, "releases/current.kdl", &format!("image \"app\" distro=\"debian-trixie\" arch=\"x86_64\" manifest=\"sha256:{digest}\"\n"));
+    write(
+        root,
+        "releases/current.kdl",
+        &format!("image \"app\" distro=\"debian-trixie\" arch=\"x86_64\" manifest=\"sha256:{digest}\"\n"),
+    );
 }
 
 fn main() {
@@ -92,6 +103,11 @@ fn main() {
         let rendered = start.elapsed();
         let units: usize = all.hosts.values().map(|host| host.meanings.len()).sum();
         let files: usize = all.hosts.values().map(|host| host.files.len()).sum();
-        println!("round {round}: read {:.2} s, rendered {:.2} s: {} hosts, {units} units, {files} files", read.as_secs_f64(), rendered.as_secs_f64(), all.hosts.len());
+        println!(
+            "round {round}: read {:.2} s, rendered {:.2} s: {} hosts, {units} units, {files} files",
+            read.as_secs_f64(),
+            rendered.as_secs_f64(),
+            all.hosts.len()
+        );
     }
 }
