@@ -90,14 +90,13 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     };
     let members = members_on(ground, host, log);
     let mut units = Units::new();
-    if let Some(target) = meaning::target(ground.estate) {
-        let target = Meaning::Target(Box::new(target));
-        let name = target.unit().to_string();
-        units.insert(
-            name,
-            Unit { meaning: target, scope: Scope::System, uid: None, of: None, span: ground.estate.span },
-        );
-    }
+    let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));
+    let target = |scope| {
+        let meaning = target.clone()?;
+        let name = meaning.unit().to_string();
+        Some((name, Unit { meaning, scope, uid: None, of: None, span: ground.estate.span }))
+    };
+    units.extend(target(Scope::System));
     for member in &members {
         let mounted = mounted(member, common, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
@@ -117,8 +116,10 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         }
     }
     pods(&mut units);
+    // A user's manager does not know the system's units: it has a target of the same name, for what it runs.
+    let users = units.values().any(|unit| unit.scope == Scope::User).then(|| target(Scope::User)).flatten();
     let log = &mut wrong.mistakes;
-    for (name, Unit { meaning, scope, uid, of, span }) in units {
+    for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
         match unit::units(&meaning, &version, scope) {
             Ok(written) => {
                 for file in written {

@@ -6,5 +6,6 @@ mod manager;
 mod meanings;
 mod odd;
 mod podman;
-mod roots;
+pub mod roots;
 mod samples;
+pub mod verify;
