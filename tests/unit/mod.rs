@@ -6,5 +6,5 @@ mod manager;
 mod meanings;
 mod odd;
 mod podman;
-mod roots;
+pub mod roots;
 mod samples;
