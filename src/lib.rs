@@ -11,7 +11,7 @@
 //! | [`desired`] | what each host shall have: units, files, secrets' names |
 //! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
-//! | [`unit`] | Quadlet and systemd units: meanings, and their text for each podman |
+//! | [`unit`](mod@unit) | Quadlet and systemd units: meanings, and their text for each podman |
 //! | [`oci`] | config, manifest, index, the store, exports |
 //! | [`layer`] | fragments and layers: deterministic tar, compression, the fragment cache |
 //! | [`effect`] | what a maintainer script would have done; one file per effect |

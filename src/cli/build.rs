@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 
-use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_drift, refuse_outdated, write_lock};
+use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_drift, refuse_outdated, write_lock, write_text};
 use super::{Exit, Failure, Global, each, load_project, lock};
 use crate::build::{self, Wish};
 use crate::digest::Digest;
+use crate::estate::Project;
 use crate::name::{ArchName, DistroName, ImageName};
 use crate::oci::{Ref, Store};
+use crate::release::{self, Release};
+use crate::spec::Origin;
 use crate::ui::{Screen, size};
 
 /// Arguments of `wharf build`.
@@ -28,6 +31,9 @@ pub struct Arguments {
     /// Refuse maintainer scripts that changed since they were judged
     #[arg(long)]
     strict: bool,
+    /// Where the manifests that units name are written down, where the project has an estate: releases/NAME.kdl
+    #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
+    release: String,
 }
 
 /// What `wharf --json build` prints (docs/json.md).
@@ -98,6 +104,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let workshop = tools.workshop(&project, &lock, &fragments, &progress);
     let outcome = build::build_all(&workshop, &store, &images, arguments.strict)?;
     report(&outcome, global, screen)?;
+    if project.estates.values().any(|estate| estate.origin == Origin::Project) {
+        note(&project, &arguments.release, &outcome, screen)?;
+    }
     let any = !outcome.built.is_empty();
     if outcome.wrong.is_empty() {
         return Ok(Exit::Done);
@@ -105,6 +114,22 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let mut failed = failure(project, outcome.wrong);
     failed.code = if any { 3 } else { 1 };
     Err(failed)
+}
+
+/// Writes down the manifests that were built, beside those of other images.
+fn note(project: &Project, name: &str, outcome: &build::Outcome, screen: &Screen) -> Result<(), Failure> {
+    let path = Release::path(name);
+    let mut release = super::units::read_release(project, name).or_else(|failure| match project.root.join(&path).exists() {
+        true => Err(failure),
+        false => Ok(Release::default()),
+    })?;
+    for built in &outcome.built {
+        release.images.insert(built.key.clone(), built.manifest.digest);
+    }
+    if write_text(&project.root.join(&path), &release.render())? {
+        screen.say(&format!("wrote {path}"));
+    }
+    Ok(())
 }
 
 fn report(outcome: &build::Outcome, global: &Global, screen: &Screen) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::filter::{Entry, Filter};
-use super::{Exit, Failure, Global, load_project};
+use super::{Exit, Failure, Global, chosen_estate, load_project, running};
 use crate::estate::{ArchiveSource, Distro, Image, ImageKey, Project, Tier};
 use crate::name::{ArchName, DistroName, ImageName};
 use crate::spec::Origin;
@@ -32,6 +32,14 @@ enum Noun {
     Distros,
     /// Arches, with their names elsewhere
     Arches,
+    /// Services, with their image, roles and what they need and provide
+    Services,
+    /// Hosts of an estate, with what runs on them
+    Hosts,
+    /// Cells of an estate
+    Cells,
+    /// Estates
+    Estates,
 }
 
 /// Prints the list.
@@ -65,6 +73,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
                 screen.out(&arch_table(&lines));
             }
         }
+        (Noun::Services, _) => running::services(&project, global, screen),
+        (Noun::Hosts, _) => running::hosts(&project, chosen_estate(&project, global)?, global, screen),
+        (Noun::Cells, _) => running::cells(&project, chosen_estate(&project, global)?, global, screen),
+        (Noun::Estates, _) => running::estates(&project, global, screen),
     }
     Ok(Exit::Done)
 }

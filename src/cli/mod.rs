@@ -13,6 +13,7 @@ use crate::ui::{Color, Screen};
 
 mod filter;
 mod place;
+mod running;
 mod vault;
 
 macro_rules! verbs {
@@ -43,9 +44,9 @@ verbs! {
     Check = check;
     /// Format KDL; comments stay
     Fmt = fmt;
-    /// List images, distros or arches, one line each
+    /// List images, distros, arches, services, hosts, cells or estates, one line each
     List = list;
-    /// Show all that wharf knows of an image, resolved
+    /// Show all that wharf knows of an image, a service or a host, resolved
     Show = show;
     /// Draw what is built from what
     Graph = graph;

@@ -260,20 +260,25 @@ pub fn read_lock(project: &Project) -> Result<Option<Lock>, Failure> {
 
 /// Writes `wharf.lock` beside and renames it, unless it says the same already.
 pub fn write_lock(project: &Project, lock: &Lock) -> Result<bool, Failure> {
+    write_text(&project.root.join("wharf.lock"), &lock.to_string())
+}
+
+/// Writes a text that everyone who reads the specs may read: beside, then renamed, unless it is there already.
+pub fn write_text(path: &Path, text: &str) -> Result<bool, Failure> {
     use std::io::Write as _;
-    let path = project.root.join("wharf.lock");
-    let text = lock.to_string();
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(false);
     }
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".wharf.lock-").tempfile_in(&project.root)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".wharf-").tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
-        // A temporary file is its owner's alone; a lock is for everyone who reads the specs.
-        use std::os::unix::fs::PermissionsExt as _;
+        // A temporary file is its owner's alone.
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        file.persist(&path).map_err(|error| error.error)?;
+        file.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
     write().map_err(|error| Failure::plain(format!("`{}` cannot be written: {error}", path.display())))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::config::{Context, File, Format, Layer, Place, Refusal, Templates, document, ini};
+use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, Templates, document, ini};
 use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, Text, is_file};
 use crate::name::SecretName;
 use crate::path::ImagePath;
@@ -98,6 +98,19 @@ pub(super) fn mounted(
         let mode = config.mode.map_or(0o644, |mode| mode.0);
         let Some(place) = place(member, config, &file, (uid, gid, mode), host, log) else { continue };
         found.push(Mounted { path: config.path.clone(), place, uid, gid, mode });
+    }
+    found
+}
+
+/// Every option of every file of a member, by the file's path, with where it comes from.
+pub fn settings(member: &Member<'_>, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
+    let files = Files::new(member.ground);
+    let Some(context) = template_context(member, &mut wrong.mistakes) else { return Vec::new() };
+    let mut found = Vec::new();
+    for config in member.service.configs.values() {
+        found.extend(
+            make(member, config, &files, &context, wrong).map(|file| (config.path.to_string(), file.settings())),
+        );
     }
     found
 }

@@ -22,6 +22,7 @@ use crate::spec::Log;
 use crate::unit::{Ask, Meaning};
 
 pub use context::context;
+pub use files::settings;
 pub use member::{Member, members_on};
 
 /// What gives secrets. Values never leave it but for a file that holds one.

@@ -66,13 +66,12 @@ pub struct Head {
 
 /// A line that a file refuses, as the error of the unit's.
 pub(super) fn line(file: &mut UnitFile, section: &str, key: &str, value: String) -> Result<(), Unsayable> {
-    let unit = file.name().to_string();
-    file.add(section, key, value.clone()).map_err(|error| {
-        let why = match &error {
-            FileError::Value { why, .. } => (*why).to_owned(),
-            other => other.to_string(),
-        };
-        Unsayable::Text { unit, key: key.to_owned(), text: value, why }
+    file.add(section, key, value).map_err(|error| {
+        let unit = file.name().to_string();
+        match error {
+            FileError::Value { key, value, why } => Unsayable::Text { unit, key, text: value, why: why.to_owned() },
+            error => Unsayable::Line { unit, error },
+        }
     })
 }
 

@@ -164,25 +164,29 @@ impl Key {
 
     /// The key of a section by its name.
     pub fn find(section: QuadletSection, name: &str) -> Option<Self> {
-        Self::all(section).find(|key| key.name == name)
+        let key = table(section).iter().find(|key| key.name == name)?;
+        Some(Self { section, ..*key })
     }
 
     /// All keys of a section, sorted by name.
     pub fn all(section: QuadletSection) -> impl Iterator<Item = Self> {
-        let keys = match section {
-            QuadletSection::Container => CONTAINER,
-            QuadletSection::Pod => POD,
-            QuadletSection::Network => NETWORK,
-            QuadletSection::Volume => VOLUME,
-            QuadletSection::Image => IMAGE,
-            QuadletSection::Quadlet => QUADLET,
-        };
-        keys.iter().map(move |key| Self { section, ..*key })
+        table(section).iter().map(move |key| Self { section, ..*key })
     }
 
     /// The first podman that has the section's PodmanArgs=; none where there never is one.
     pub fn arguments_since(section: QuadletSection) -> Option<PodmanVersion> {
         Self::find(section, "PodmanArgs").map(|key| key.since)
+    }
+}
+
+fn table(section: QuadletSection) -> &'static [Key] {
+    match section {
+        QuadletSection::Container => CONTAINER,
+        QuadletSection::Pod => POD,
+        QuadletSection::Network => NETWORK,
+        QuadletSection::Volume => VOLUME,
+        QuadletSection::Image => IMAGE,
+        QuadletSection::Quadlet => QUADLET,
     }
 }
 

@@ -97,7 +97,7 @@ pub fn units(meaning: &Meaning, version: &PodmanVersion, scope: Scope) -> Result
         Meaning::Image(image) => image.unit(version),
         Meaning::Network(network) => network.unit(version),
         Meaning::Pod(pod) => pod.unit(version),
-        Meaning::Service(service) => service.unit(),
+        Meaning::Service(service) => service.unit(scope),
         Meaning::Target(target) => target.unit(),
         Meaning::Timer(timer) => timer.unit(),
         Meaning::Volume(volume) => volume.unit(version),

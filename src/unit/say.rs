@@ -1,6 +1,7 @@
 //! What one key says, for the podman that is there: a line where its generator has the key and reads the value as meant,
 //! else the argument of podman that says the same, else a refusal.
 
+use super::file::FileError;
 use super::key::{Flag, Key, QuadletSection, Reading};
 use super::quote;
 use super::version::PodmanVersion;
@@ -60,6 +61,14 @@ pub enum Unsayable {
         text: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// A line that no unit file can hold.
+    #[error("{unit}: {error}")]
+    Line {
+        /// The unit's file.
+        unit: String,
+        /// What is wrong with it.
+        error: FileError,
     },
     /// A key that podman has never had.
     #[error("{unit}: [{section}] has no key `{key}`")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
 use super::container::{Life, MeaningError, Notify, Reload, Restart, Run};
 use super::file::UnitFile;
 use super::head::{Head, line};
@@ -115,10 +116,16 @@ impl Service {
         &self.0
     }
 
-    pub(super) fn unit(&self) -> Result<UnitFile, Unsayable> {
+    pub(super) fn unit(&self, scope: Scope) -> Result<UnitFile, Unsayable> {
         let parts = &self.0;
         let mut file = UnitFile::new(parts.unit.unit(UnitKind::Service));
         let unit = file.name().to_string();
+        for (key, value) in [("User", &parts.user), ("Group", &parts.group)] {
+            if let (Scope::User, Some(value)) = (scope, value) {
+                let why = "a user's own manager cannot become another".to_owned();
+                return Err(Unsayable::Text { unit, key: key.to_owned(), text: value.clone(), why });
+            }
+        }
         let texts = [&parts.before, &parts.exec, &parts.stop, &parts.after].into_iter().flatten().flatten();
         for text in texts.chain(parts.environment.values()) {
             if let Some(why) = quote::unsayable(text) {
@@ -379,11 +386,21 @@ mod tests {
     fn a_variable_that_systemd_would_drop_is_refused() {
         let mut parts = ServiceParts::new(name(), vec!["/bin/true".to_owned()]);
         parts.environment.insert("A".to_owned(), "a\rb".to_owned());
-        let said = Service::new(parts).unwrap().unit().unwrap_err().to_string();
+        let said = Service::new(parts).unwrap().unit(Scope::System).unwrap_err().to_string();
         assert_eq!(
             said,
             "a.service: `Environment=A` cannot hold `a\\rb`: systemd takes no control characters there but tab and newline"
         );
+    }
+
+    #[test]
+    fn a_users_service_cannot_be_anothers() {
+        let mut parts = ServiceParts::new(name(), vec!["/bin/true".to_owned()]);
+        parts.user = Some("b".to_owned());
+        let service = Service::new(parts).unwrap();
+        assert!(service.unit(Scope::System).is_ok());
+        let said = service.unit(Scope::User).unwrap_err().to_string();
+        assert_eq!(said, "a.service: `User` cannot hold `b`: a user's own manager cannot become another");
     }
 
     #[test]

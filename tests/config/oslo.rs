@@ -51,6 +51,8 @@ fn options(texts: &[&str]) -> BTreeSet<(String, String)> {
             let name = if section.name() == "DEFAULT" { "DEFAULT".to_owned() } else { section.name().to_lowercase() };
             let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric());
             let keys = section.options().iter().map(|option| option.key()).filter(|key| plain(key) && plain(&name));
+            // An option of oslo.config cannot be called as a group is.
+            let keys = keys.filter(|key| !["x", "y"].contains(key));
             out.extend(keys.map(|key| (name.clone(), key.to_owned())));
         }
     }

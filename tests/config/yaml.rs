@@ -71,8 +71,11 @@ fn what_is_written_bare_means_to_pyyaml_what_it_meant_before() {
     let before = ask(&python, "yaml.py", &json!(pairs.iter().map(|(text, _)| *text).collect::<Vec<_>>()));
     let after = ask(&python, "yaml.py", &json!(pairs.iter().map(|(_, text)| text).collect::<Vec<_>>()));
     for (((text, ours), before), after) in pairs.iter().zip(before.as_array().unwrap()).zip(after.as_array().unwrap()) {
-        if before["refused"].as_str().is_some_and(|why| why.starts_with("found duplicate anchor")) {
-            continue; // YAML 1.2 lets a name be used again (3.2.2.2); PyYAML does not.
+        // YAML 1.2 lets an anchor's name be used again (3.2.2.2), and PyYAML knows no value for YAML 1.1's `=`.
+        let known =
+            ["found duplicate anchor", "could not determine a constructor for the tag 'tag:yaml.org,2002:value'"];
+        if before["refused"].as_str().is_some_and(|why| known.iter().any(|start| why.starts_with(start))) {
+            continue;
         }
         assert!(before.get("value").is_some(), "PyYAML refuses {text:?}, which wharf reads: {before}");
         assert_eq!(before, after, "{text}---\n{ours}");

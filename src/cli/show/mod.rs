@@ -1,7 +1,8 @@
-//! `wharf show`: all that wharf knows of an image, resolved.
+//! `wharf show`: all that wharf knows of an image, a service or a host, resolved.
 
 mod document;
 mod overrides;
+mod service;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ use crate::ui::Screen;
 #[command(after_help = "Without --distro and --arch people see the image for the default distro and this machine's arch;\n\
                         the document has all that it is built for.\n\nExamples:\n  wharf show image keystone\n  \
                         wharf show image keystone --arch ppc64le --packages\n  \
-                        wharf --json show image keystone | jq '.images[0].config.Env'")]
+                        wharf --json show image keystone | jq '.images[0].config.Env'\n  \
+                        wharf show service keystone --host control1\n  wharf show host control1")]
 pub struct Arguments {
     /// What to show
     #[arg(value_enum)]
@@ -43,12 +45,21 @@ pub struct Arguments {
     /// The cache's folder, for what packages hold; `WHARF_CACHE`, else the user's cache folder, unless told
     #[arg(long = "cache", value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Of a service: as it is on this host
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    #[command(flatten)]
+    vault: super::vault::VaultOptions,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Noun {
     /// An image
     Image,
+    /// A service: with --host, what its templates see there and where each option of its files comes from
+    Service,
+    /// A host of an estate
+    Host,
 }
 
 /// An image and what else there is to know of it.
@@ -65,8 +76,13 @@ struct View<'a> {
 
 /// Prints the image.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
-    let Arguments { what: Noun::Image, name, distro, arch, packages, cache } = arguments;
     let project = load_project(global)?;
+    match arguments.what {
+        Noun::Image => {}
+        Noun::Service => return service::service(&project, &arguments, global, screen),
+        Noun::Host => return service::host(&project, &arguments.name, global, screen),
+    }
+    let Arguments { name, distro, arch, packages, cache, .. } = arguments;
     let lock = read_lock(&project)?;
     let fragments = lock.as_ref().and_then(|lock| fragments(lock, cache.as_deref()));
     let request = Request {

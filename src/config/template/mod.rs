@@ -47,13 +47,15 @@ impl fmt::Debug for Templates {
 /// What a template sees: values by name, the members of services, and which secrets it may name.
 #[derive(Debug, Clone)]
 pub struct Context {
+    values: BTreeMap<String, Value>,
+    /// The values and the functions.
     value: Value,
     names: Arc<Names>,
 }
 
 #[derive(Debug)]
 struct Names {
-    members: BTreeMap<String, Value>,
+    members: Arc<BTreeMap<String, Value>>,
     secrets: BTreeSet<String>,
 }
 
@@ -73,13 +75,33 @@ impl Context {
         members: &BTreeMap<String, serde_json::Value>,
         secrets: BTreeSet<String>,
     ) -> Result<Self, Forged> {
-        let convert = |(name, value): (&String, &serde_json::Value)| Ok((name.clone(), converted(value, name)?));
         let members = members.iter().map(convert).collect::<Result<_, Forged>>()?;
-        let mut all = values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?;
-        let names = Arc::new(Names { members, secrets });
-        all.extend(filter::functions(&names));
-        Ok(Self { value: Value::from_pairs(all), names })
+        let values = values.iter().map(convert).collect::<Result<_, Forged>>()?;
+        Ok(Self::of(values, Arc::new(members), secrets))
     }
+
+    /// The same context with more or other values, and other secrets. What is not named is shared, so that the facts of an
+    /// estate are read once for all its hosts.
+    pub fn with(
+        &self,
+        values: &serde_json::Map<String, serde_json::Value>,
+        secrets: BTreeSet<String>,
+    ) -> Result<Self, Forged> {
+        let mut all = self.values.clone();
+        all.extend(values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?);
+        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+    }
+
+    fn of(values: BTreeMap<String, Value>, members: Arc<BTreeMap<String, Value>>, secrets: BTreeSet<String>) -> Self {
+        let names = Arc::new(Names { members, secrets });
+        let all = values.clone().into_iter().chain(filter::functions(&names));
+        let value = Value::from_pairs(all.collect::<BTreeMap<_, _>>());
+        Self { values, value, names }
+    }
+}
+
+fn convert((name, value): (&String, &serde_json::Value)) -> Result<(String, Value), Forged> {
+    Ok((name.clone(), converted(value, name)?))
 }
 
 /// A value as templates see it; refused where it holds what stands for a secret.

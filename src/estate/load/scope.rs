@@ -24,6 +24,9 @@ impl<T: Into<String>> From<T> for Unknown {
     }
 }
 
+/// Names that have a value only where a need is granted, in the `grant` of a `provides`.
+const GRANT: [&str; 2] = ["need.name", "need.user"];
+
 /// What names stand for.
 pub(super) struct Scope<'a> {
     /// The image's own `let`s.
@@ -78,6 +81,7 @@ impl Scope<'_> {
             return Some(node);
         }
         let before = log.len();
+        let grants = node.name.value == "provides";
         let mut node = node.into_owned();
         node.for_each_value(&mut |value| {
             let at = value.span;
@@ -86,7 +90,8 @@ impl Scope<'_> {
                 return;
             }
             let lookup = |name: &str| {
-                if MEMBER.contains(&name) || ["port.", "needs.", "vars."].iter().any(|start| name.starts_with(start)) {
+                let known = MEMBER.contains(&name) || (grants && GRANT.contains(&name));
+                if known || ["port.", "needs.", "vars."].iter().any(|start| name.starts_with(start)) {
                     return Ok(Expansion::Keep);
                 }
                 match self.lookup(name, at, false, &mut Vec::new())? {

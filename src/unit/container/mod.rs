@@ -467,7 +467,7 @@ mod tests {
         a.container: `Environment` cannot hold `A=\u{9b}0m`: podman's generator spoils the control characters U+0080 to U+009F
         a.container: `Description` cannot hold `a\nb`: a control character would break the line
         a.container: `Nice` cannot hold `5\\`: a backslash at its end would continue the line
-        a.container: `No key` cannot hold `5`: `No key` cannot be a key: letters, digits and `-` are wanted
+        a.container: `No key` cannot be a key: letters, digits and `-` are wanted
         a.container: `SecurityLabelNested` needs podman 4.5, and there is podman 4.4
         "#);
     }

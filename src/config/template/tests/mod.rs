@@ -373,6 +373,18 @@ fn each_line_knows_the_line_of_the_template_that_made_it() {
 }
 
 #[test]
+fn a_context_with_other_values_sees_those_and_what_it_had() {
+    let other = json!({"host": {"name": "c2"}, "cell": {"name": "cell1"}});
+    let secrets = BTreeSet::from(["new".to_owned()]);
+    let context = context().with(other.as_object().unwrap(), secrets).unwrap();
+    let template =
+        "{{ host.name }} {{ cell.name }} {{ self.port }} {{ members('memcached')|length }} {{ secret('new') }}";
+    let rendered = templates(&[("a.j2", template)]).render("a.j2", Format::Text, &context).unwrap();
+    assert_eq!(secret::masked(rendered.text()), "c2 cell1 5000 1 <secret new>");
+    assert!(templates(&[("a.j2", "{{ secret('db') }}")]).render("a.j2", Format::Text, &context).is_err());
+}
+
+#[test]
 fn every_filter_that_messages_offer_is_there_and_in_the_guide() {
     let guide = include_str!("../../../../docs/guide/config.md");
     for name in filter::BUILTIN.into_iter().chain(filter::OWN) {

@@ -39,7 +39,7 @@ fn one_file_that_cannot_be_read_does_not_make_its_names_unknown_elsewhere() {
 
 #[test]
 fn unknown_nodes_properties_and_arguments() {
-    assert_snapshot!(mistakes("imag \"a\"\npackages \"b\"\nwhatever\n"), @r#"
+    assert_snapshot!(mistakes("imag \"a\"\npackages \"b\"\nwhatever\n"), @"
     specs/a.kdl:1:1 unknown node `imag`
         [imag] not known here
         help: did you mean `image`?
@@ -48,8 +48,8 @@ fn unknown_nodes_properties_and_arguments() {
         help: it stands inside an `image`
     specs/a.kdl:3:1 unknown node `whatever`
         [whatever] not known here
-        help: a file holds image, distro, arch, let, import, extend and want nodes
-    "#);
+        help: a file holds image, service, estate, distro, arch, let, import, extend and want nodes
+    ");
     assert_snapshot!(mistakes("image \"a\" { pakages \"b\"; zebra; dir \"/x\" moed=\"0755\" colour=\"red\" }"), @r#"
     specs/a.kdl:1:13 unknown node `pakages` in `image`
         [pakages] not known here
@@ -89,7 +89,7 @@ fn unknown_nodes_properties_and_arguments() {
     specs/a.kdl:3:11 `image` takes one argument
         ["b"] one too many
     "#);
-    assert_snapshot!(mistakes("(old)image \"a\" { packages (x)\"bb\" }\n(replace)let a=\"1\"\n"), @r#"
+    assert_snapshot!(mistakes("(old)image \"a\" { packages (x)\"bb\" }\n(replace)let a=\"1\"\n"), @"
     specs/a.kdl:1:2 `(old)` means nothing here
         [old] take this away
         help: only `(replace)` in front of a whole spec has a meaning
@@ -97,8 +97,8 @@ fn unknown_nodes_properties_and_arguments() {
         [x] take this away
     specs/a.kdl:2:2 `(replace)` means nothing for `let`
         [replace] take this away
-        help: it stands in front of an image, a distro or an arch
-    "#);
+        help: it stands in front of an image, a service, a distro, an arch or an estate
+    ");
 }
 
 #[test]

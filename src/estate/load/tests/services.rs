@@ -221,6 +221,20 @@ fn texts_that_only_a_host_completes_stand_where_they_can() {
 }
 
 #[test]
+fn what_is_needed_is_known_where_it_is_granted() {
+    let found = mistakes(&estate("service \"web\" { role \"control\"; env A=\"${need.name}\" }", ""));
+    assert_snapshot!(found, @"");
+    let project = project(&estate(
+        "service \"db\" { role \"control\"; provides \"sql\" port=1 { grant { run \"make\" \"${need.name}\" \"${need.user}\" } } }",
+        "",
+    ));
+    let service = project.services.values().next().unwrap();
+    let grant = service.provides.values().next().unwrap().grant.as_ref().unwrap();
+    let filled: Vec<String> = grant.run.iter().map(|word| word.fill(|name| Some(format!("<{name}>"))).unwrap()).collect();
+    assert_eq!(filled, ["make", "<need.name>", "<need.user>"]);
+}
+
+#[test]
 fn cells_share_hosts_and_their_names_and_ports_never_clash() {
     let project = project(
         "image \"db\" {}\nimage \"agent\" {}\nimage \"conductor\" {}\nimage \"proxy\" {}\n\
