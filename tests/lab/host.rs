@@ -155,11 +155,6 @@ impl Host {
         Path::new(&format!("/proc/{}/root", self.init)).join(path.trim_start_matches('/'))
     }
 
-    /// What a file of the host holds.
-    pub fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{path} of {}: {error}", self.name))
-    }
-
     /// Writes a file of the host.
     pub fn write(&self, path: &str, bytes: &[u8], (uid, gid): (u32, u32), mode: u32) {
         let at = self.at(path);
@@ -172,7 +167,7 @@ impl Host {
     /// A program that begins in the host as root.
     pub fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init.to_string(), "--all", "--wd=/", "env", "-i", "HOME=/root", "LANG=C.UTF-8"]);
+        command.args(["--target", &self.init.to_string(), "--all", "--wdns=/", "env", "-i", "HOME=/root", "LANG=C.UTF-8"]);
         command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.args(["sh", "-c", ENTER, "sh"]).args(words);
         command
@@ -216,7 +211,7 @@ impl Host {
                 let mut console = String::new();
                 let file = fs::File::open(self.folder.join("console"));
                 let _ = file.and_then(|mut file| file.read_to_string(&mut console));
-                panic!("{what} of {} did not come: {console}", self.name);
+                panic!("{what} of {} did not come: {console}{}", self.name, self.journal("*"));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -224,7 +219,7 @@ impl Host {
 
     /// The end of a unit's journal.
     pub fn journal(&self, unit: &str) -> String {
-        let output = self.try_run(&["journalctl", "--no-pager", "--lines=40", "--unit", unit]);
+        let output = self.try_run(&["journalctl", "--no-pager", "--lines=60", "--unit", unit]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

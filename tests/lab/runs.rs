@@ -66,7 +66,7 @@ fn judge_box(host: &Host, estate: &Estate, name: &str, address: &str) {
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/box.conf"]), format!("[box]\ncache = {address}:11311\n"));
     assert_eq!(stat("/etc/box/box.conf"), "42999:0 440");
     for path in ["/etc/box/box.conf", "/etc/box/live/live.conf", "/usr/local/bin/box"] {
-        let output = host.try_run(&["podman", "exec", "--user=0", "lab-box", "sh", "-c", &format!("echo x >> {path}")]);
+        let output = host.try_run(&["podman", "exec", "lab-box", "chmod", "0666", path]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("Read-only file system"), "{path}: {said}");
     }
