@@ -1,6 +1,6 @@
 //! Configuration files of a member: rendered, changed by overrides, and where they are mounted from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, document, ini};
 use crate::estate::{Change, Config, ConfigContent, KeyChange, OnChange, Override, Provider, Text, is_file};
@@ -282,7 +282,9 @@ fn place(
     }
     let bytes = file.text().as_bytes().to_vec();
     let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
-        host.insert(path.to_string(), HostFile { bytes, uid, gid, mode, of: Some(group) });
+        let file = HostFile { bytes, uid, gid, mode, of: BTreeSet::new() };
+        // Groups may have the same file.
+        host.entry(path.to_string()).or_insert(file).of.insert(group);
     };
     if config.on_change == OnChange::Restart {
         // By content: a file that changes is another file, and the unit says so.
