@@ -259,6 +259,10 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
     };
     let lines = sysctls.into_iter().map(|(name, (value, _))| format!("{name} = {value}")).collect();
     put(format!("/etc/sysctl.d/60-wharf-{estate}.conf"), lines, sysctls_of);
-    put(format!("/etc/modules-load.d/wharf-{estate}.conf"), modules.into_iter().map(str::to_owned).collect(), modules_of);
+    put(
+        format!("/etc/modules-load.d/wharf-{estate}.conf"),
+        modules.into_iter().map(str::to_owned).collect(),
+        modules_of,
+    );
     put(format!("/etc/tmpfiles.d/wharf-{estate}.conf"), dirs.into_values().map(|(line, _)| line).collect(), dirs_of);
 }

@@ -10,16 +10,16 @@ fn said(arguments: &[&str]) -> String {
 
 #[test]
 fn names_that_are_not_there_are_told_with_near_ones() {
-    insta::assert_snapshot!(said(&["--estate", "multinod", "units"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--host", "contrl1"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--service", "keyston"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--release", "curent"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--release", "2026.1"]), @"");
-    insta::assert_snapshot!(said(&["units"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "service", "keyston"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "host", "contrl1"]), @"");
-    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "service", "haproxy", "--host", "control1"]), @"");
-    insta::assert_snapshot!(said(&["list", "hosts", "--estate", "all-in-on"]), @"");
+    insta::assert_snapshot!(said(&["--estate", "multinod", "units"]), @"x there is no estate `multinod` help: did you mean `multinode`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--host", "contrl1"]), @"x the estate `multinode` has no host `contrl1` help: did you mean `control1`, `control2` or `control3`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--service", "keyston"]), @"x no service `keyston` runs in the estate `multinode` help: did you mean `keystone`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--release", "curent"]), @"x there is no release `curent`: no releases/curent.kdl help: did you mean `current`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "units", "--release", "2026.1"]), @"x there is no release `2026.1`: no releases/2026.1.kdl help: `wharf build --release 2026.1` writes releases/2026.1.kdl");
+    insta::assert_snapshot!(said(&["units"]), @r#"x the project has no estate help: write estate "NAME" { … } below targets/, or name an imported one by --estate"#);
+    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "service", "keyston"]), @"x there is no service in the estate `multinode` called `keyston` help: did you mean `keystone`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "host", "contrl1"]), @"x there is no host in the estate `multinode` called `contrl1` help: did you mean `control1`, `control2` or `control3`?");
+    insta::assert_snapshot!(said(&["--estate", "multinode", "show", "service", "haproxy", "--host", "control1"]), @"x `haproxy` does not run on control1 help: it runs on network1, network2");
+    insta::assert_snapshot!(said(&["list", "hosts", "--estate", "all-in-on"]), @"x there is no estate `all-in-on` help: did you mean `all-in-one`?");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_folder_that_holds_something_is_left_alone() {
     fs::write(folder.path().join("old"), "old").unwrap();
     let to = folder.path().to_str().unwrap();
     let said = said(&["--estate", "multinode", "units", "--to", to]).replace(to, "DIR");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"x DIR is not empty help: name a new folder: files of an older run would stay in this one");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     // An empty one is as good as none.
     fs::remove_file(folder.path().join("old")).unwrap();
@@ -51,7 +51,7 @@ fn a_place_that_is_no_folder_is_said() {
     fs::write(&file, "old").unwrap();
     let to = file.to_str().unwrap();
     let said = said(&["--estate", "multinode", "units", "--to", to]).replace(to, "FILE");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"x FILE/compute1 cannot be written: Not a directory (os error 20)");
     assert_eq!(fs::read(&file).unwrap(), b"old");
 }
 
