@@ -52,7 +52,7 @@ image "lab-box" {
     file "/usr/local/bin/box" source="box/box.sh" mode="0755"
     user "box"
     command "box"
-    health "test" "-e" "/tmp/ready" interval="1s" timeout="5s" retries=20 start="5s"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s"
 }
 
 service "lab-cache" {
@@ -77,7 +77,7 @@ service "lab-box" {
     generate "lab-word" length=20
     mount "/var/lib/box" volume="data"
     reload signal="SIGHUP"
-    health "test" "-e" "/tmp/ready" interval="1s" timeout="5s" retries=20 start="5s" on-failure="kill"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s" on-failure="kill"
     stop timeout="10s"
     restart "always" delay="1s"
     ODD
