@@ -71,7 +71,8 @@ service "lab-box" {
     config "/etc/box/secret.conf" template="box/secret.conf.j2" as="text" owner="box" mode="0400"
     config "/etc/box/live/live.conf" "generation = ${vars.generation}\n" as="text" on-change="reload"
     var generation=1
-    secret "lab-token" path="/run/secrets/token" owner="box" mode="0440"
+    // Below /run/secrets, runc of podman 4.3 cannot mount it where the root file system is read-only; crun can.
+    secret "lab-token" path="/etc/box/token" owner="box" mode="0440"
     secret "lab-word" env="WORD"
     generate "lab-token" length=32
     generate "lab-word" length=20

@@ -70,8 +70,8 @@ fn judge_box(host: &Host, estate: &Estate, name: &str, address: &str) {
     let (token, word) = (estate.secret("lab-token"), estate.secret("lab-word"));
     assert!(seen.contains(&format!("WORD={word}").as_str()), "the secret of the environment");
     let stat = |path: &str| inside(host, "lab-box", &["stat", "--dereference", "--format=%u:%g %a", path]).trim().to_owned();
-    assert_eq!(inside(host, "lab-box", &["cat", "/run/secrets/token"]), token);
-    assert_eq!(stat("/run/secrets/token"), "42999:42999 440");
+    assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/token"]), token);
+    assert_eq!(stat("/etc/box/token"), "42999:42999 440");
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/secret.conf"]), format!("host = {name}\ntoken = {token}\n"));
     assert_eq!(stat("/etc/box/secret.conf"), "42999:42999 400");
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/box.conf"]), format!("[box]\ncache = {address}:11311\n"));
