@@ -43,4 +43,5 @@ mod store;
 mod support;
 mod tree_oracle;
 mod unit;
+mod units;
 mod views;

@@ -22,4 +22,4 @@ pub use format::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};
 pub use secret::{Lookup, RevealError, masked};
-pub use template::{Context, Rendered, Source, Templates};
+pub use template::{Context, Forged, Rendered, Shared, Source, Templates};

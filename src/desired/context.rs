@@ -2,12 +2,32 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::estate::Provider;
 use crate::spec::Log;
 
 use super::member::{Member, holders, members, var_json};
 
 /// All of it but functions and secrets: what `show service NAME --host H` prints.
 pub fn context(member: &Member<'_>, log: &mut Log) -> Value {
+    let mut whole = facts(member, log);
+    if let Some(Value::Object(own)) = whole.get_mut("self") {
+        own.insert("members".to_owned(), Value::Array(members(member.ground, member.group, None)));
+    }
+    if let Some(Value::Object(needs)) = whole.get_mut("needs") {
+        for (name, binding) in &member.group.needs {
+            let Provider::Group(provider) = &binding.provider else { continue };
+            let Some(group) = member.ground.placed.groups.get(provider) else { continue };
+            let port = group.ports.get(&binding.capability).map(|port| port.number);
+            if let Some(Value::Object(need)) = needs.get_mut(name.as_str()) {
+                need.insert("members".to_owned(), Value::Array(members(member.ground, group, port)));
+            }
+        }
+    }
+    Value::Object(whole)
+}
+
+/// The same without the members of groups, of which there may be many, and which many see.
+pub(super) fn facts(member: &Member<'_>, log: &mut Log) -> Map<String, Value> {
     let mut whole = Map::new();
     whole.insert("self".to_owned(), own(member));
     whole.insert("host".to_owned(), host(member));
@@ -16,7 +36,7 @@ pub fn context(member: &Member<'_>, log: &mut Log) -> Value {
     whole.insert("needs".to_owned(), needs(member));
     whole.insert("vars".to_owned(), vars(member, log));
     whole.insert("fronts".to_owned(), fronts(member));
-    Value::Object(whole)
+    whole
 }
 
 fn own(member: &Member<'_>) -> Value {
@@ -33,7 +53,6 @@ fn own(member: &Member<'_>) -> Value {
         "address": member.address().to_string(),
         "port": member.port().map(|port| port.number),
         "ports": ports,
-        "members": member.members(),
         "cell": member.group.cell.as_ref().map(|name| name.as_str()),
         "network": { "name": network.map(|name| name.as_str()), "interface": interface },
     })

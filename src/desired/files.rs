@@ -1,18 +1,21 @@
 //! Configuration files of a member: rendered, changed by overrides, and where they are mounted from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, Templates, document, ini};
-use crate::estate::{Change, Config, ConfigContent, FileSource, KeyChange, OnChange, Override, Text, is_file};
+use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, document, ini};
+use crate::estate::{Change, Config, ConfigContent, KeyChange, OnChange, Override, Provider, Text, is_file};
 use crate::name::SecretName;
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
 use crate::unit::ObjectName;
 
-use super::member::{Member, members};
-use super::{Ground, HostFile, SecretSource, Wrong, context, meaning};
+use super::member::Member;
+use super::shared::{Common, text};
+use super::{HostFile, SecretSource, Wrong, context, meaning};
 
 /// Where a mounted file comes from.
 #[derive(Debug, Clone)]
@@ -48,41 +51,10 @@ pub struct Mounted {
     pub mode: u16,
 }
 
-/// All templates, and the files that need none.
-pub(super) struct Files {
-    templates: Templates,
-    unreadable: BTreeMap<String, String>,
-}
-
-impl Files {
-    /// Reads every template that services of the estate name, and all that templates may include.
-    pub fn new(ground: Ground<'_>) -> Self {
-        let mut texts = BTreeMap::new();
-        let mut unreadable = BTreeMap::new();
-        let mut add = |name: &str, source: &FileSource| {
-            let bytes = source.read().map_err(|error| error.to_string());
-            let text =
-                bytes.and_then(|bytes| String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned()));
-            match text {
-                Ok(text) => {
-                    texts.insert(name.to_owned(), text);
-                }
-                Err(why) => {
-                    unreadable.insert(name.to_owned(), why);
-                }
-            }
-        };
-        for (name, source) in &ground.project.templates {
-            add(name, source);
-        }
-        Self { templates: Templates::new(texts), unreadable }
-    }
-}
-
 /// The files of a member; those that lie on the host are added to `host`.
 pub(super) fn mounted(
     member: &Member<'_>,
-    files: &Files,
+    common: &Common,
     host: &mut BTreeMap<String, HostFile>,
     wrong: &mut Wrong,
 ) -> Vec<Mounted> {
@@ -90,9 +62,9 @@ pub(super) fn mounted(
     if member.service.configs.is_empty() {
         return found;
     }
-    let Some(context) = template_context(member, &mut wrong.mistakes) else { return found };
+    let sight = Sight::new(member, common, &mut wrong.mistakes);
     for config in member.service.configs.values() {
-        let Some(file) = make(member, config, files, &context, wrong) else { continue };
+        let Some(file) = make(config, &sight, wrong) else { continue };
         let log = &mut wrong.mistakes;
         let (uid, gid) = meaning::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
         let mode = config.mode.map_or(0o644, |mode| mode.0);
@@ -103,30 +75,49 @@ pub(super) fn mounted(
 }
 
 /// Every option of every file of a member, by the file's path, with where it comes from.
-pub fn settings(member: &Member<'_>, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
-    let files = Files::new(member.ground);
-    let Some(context) = template_context(member, &mut wrong.mistakes) else { return Vec::new() };
+pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
+    let sight = Sight::new(member, common, &mut wrong.mistakes);
     let mut found = Vec::new();
     for config in member.service.configs.values() {
-        found.extend(
-            make(member, config, &files, &context, wrong).map(|file| (config.path.to_string(), file.settings())),
-        );
+        found.extend(make(config, &sight, wrong).map(|file| (config.path.to_string(), file.settings())));
     }
     found
 }
 
+/// What templates of a member see; made into a context when one is rendered.
+struct Sight<'a, 'm> {
+    member: &'a Member<'m>,
+    common: &'a Common,
+    values: Map<String, Value>,
+    context: OnceCell<Option<Context>>,
+}
+
+impl<'a, 'm> Sight<'a, 'm> {
+    fn new(member: &'a Member<'m>, common: &'a Common, log: &mut Log) -> Self {
+        Self { member, common, values: context::facts(member, log), context: OnceCell::new() }
+    }
+
+    fn context(&self, log: &mut Log) -> Option<&Context> {
+        self.context.get_or_init(|| template_context(self.member, self.common, &self.values, log)).as_ref()
+    }
+}
+
 /// What templates of a member see.
-fn template_context(member: &Member<'_>, log: &mut Log) -> Option<Context> {
-    let Value::Object(values) = context(member, log) else { return None };
-    let ground = member.ground;
-    let all: BTreeMap<String, Value> = ground
-        .placed
-        .groups
-        .values()
-        .map(|group| (group.name.to_string(), Value::Array(members(ground, group, None))))
-        .collect();
-    let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
-    match Context::new(&values, &all, secrets) {
+fn template_context(
+    member: &Member<'_>,
+    common: &Common,
+    values: &Map<String, Value>,
+    log: &mut Log,
+) -> Option<Context> {
+    let mut shared = BTreeMap::new();
+    shared.extend(common.members(&member.group.name).map(|list| ("self.members".to_owned(), list.clone())));
+    for (name, binding) in &member.group.needs {
+        if let Provider::Group(group) = &binding.provider {
+            let list = common.provided(group, &binding.capability);
+            shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
+        }
+    }
+    match common.context.placed(values, &shared, common.secrets.clone()) {
         Ok(context) => Some(context),
         Err(error) => {
             log.push(Mistake::new("reserved-character", member.service.span, error.to_string()).label("of this"));
@@ -136,13 +127,8 @@ fn template_context(member: &Member<'_>, log: &mut Log) -> Option<Context> {
 }
 
 /// The file of a `config` node; what is wrong is said.
-pub(super) fn make(
-    member: &Member<'_>,
-    config: &Config,
-    files: &Files,
-    context: &Context,
-    wrong: &mut Wrong,
-) -> Option<File> {
+fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc<File>> {
+    let Sight { member, common, .. } = sight;
     let log = &mut wrong.mistakes;
     let format = match &config.format {
         None => Format::of_path(&config.path).unwrap_or(Format::Text),
@@ -156,21 +142,26 @@ pub(super) fn make(
         },
     };
     let layers = layers(member, config, log);
-    let text = |source: &FileSource| {
-        let bytes = source.read().map_err(|error| error.to_string())?;
-        String::from_utf8(bytes.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
-    };
     let made = match &config.content {
         ConfigContent::Template(name, _) => {
-            if let Some(why) = files.unreadable.get(name) {
+            if let Some(why) = common.unreadable.get(name) {
                 let message = format!("templates/{name} cannot be read: {why}");
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
-            File::make(&files.templates, name, &config.path, format, context, &layers)
+            let key = common.key(name, member, config.path.as_str(), &sight.values).filter(|_| layers.is_empty());
+            if let Some(file) = key.as_ref().and_then(|key| common.made(key)) {
+                return Some(file);
+            }
+            let context = sight.context(log)?;
+            let made = File::make(&common.templates, name, &config.path, format, context, &layers).map(Arc::new);
+            if let (Some(key), Ok(file)) = (key, &made) {
+                common.keep(key, file);
+            }
+            made
         }
         ConfigContent::Source(name, source) => match text(source) {
-            Ok(text) => File::of_text(name, text, &config.path, format, &layers),
+            Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),
             Err(why) => {
                 let message = format!("templates/{name} cannot be read: {why}");
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
@@ -179,9 +170,11 @@ pub(super) fn make(
         },
         ConfigContent::Text(text) => {
             let text = member.fill(text, config.span, log);
-            File::of_text("the text in the spec", text, &config.path, format, &layers)
+            File::of_text("the text in the spec", text, &config.path, format, &layers).map(Arc::new)
         }
-        ConfigContent::Overrides => File::of_text("nothing", empty(format), &config.path, format, &layers),
+        ConfigContent::Overrides => {
+            File::of_text("nothing", empty(format), &config.path, format, &layers).map(Arc::new)
+        }
     };
     match made {
         Ok(file) => Some(file),
@@ -328,10 +321,25 @@ fn place(
         put(&path, host);
         return Some(ConfigPlace::Host { path, target: config.path.clone() });
     }
-    // In a folder that stays: a file in it can be replaced while the container runs.
+    // Where it stays: replaced by rename while the container runs.
     let (folder, name) = config.path.as_str().rsplit_once('/')?;
     let flat = folder.trim_start_matches('/').replace('/', "-");
     let live = format!("/var/lib/wharf/live/{}/{flat}", member.group.name);
-    put(&ImagePath::new(&format!("{live}/{name}")).ok()?, host);
+    let path = ImagePath::new(&format!("{live}/{name}")).ok()?;
+    put(&path, host);
+    if config.on_change == OnChange::Nothing {
+        // The container keeps the file that it started with.
+        return Some(ConfigPlace::Host { path, target: config.path.clone() });
+    }
+    // A mounted file would stay what it was: the folder is mounted, and covers all that the image has there.
+    let beside =
+        member.service.configs.values().find(|other| {
+            other.on_change != OnChange::Reload && other.path.as_str().starts_with(&format!("{folder}/"))
+        });
+    if let Some(other) = beside {
+        let message = format!("{} is read again, so all of {folder} comes from the host", config.path);
+        let mistake = Mistake::new("conflict", config.span, message).label("covers its folder");
+        log.push(mistake.also(other.span, "which hides this").help("put one of them into another folder"));
+    }
     Some(ConfigPlace::Host { path: ImagePath::new(&live).ok()?, target: ImagePath::new(folder).ok()? })
 }

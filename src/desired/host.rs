@@ -10,8 +10,9 @@ use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
 use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
 
-use super::files::{Files, mounted};
+use super::files::mounted;
 use super::member::{Member, members_on};
+use super::shared::Common;
 use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
 
 /// A unit, and what it is there for.
@@ -34,13 +35,19 @@ const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
-    let files = Files::new(ground);
+    let common = match Common::new(ground) {
+        Ok(common) => common,
+        Err(error) => {
+            let mistake = Mistake::new("reserved-character", ground.estate.span, error.to_string());
+            return Err(Wrong { mistakes: vec![mistake], faults: Vec::new() });
+        }
+    };
     let wanted: Vec<&Host> = hosts.into_iter().filter_map(|name| ground.estate.hosts.get(name)).collect();
     let found: Vec<(HostName, HostDesired, Wrong)> = wanted
         .par_iter()
         .map(|host| {
             let mut wrong = Wrong::default();
-            let desired = one(ground, host, &files, &mut wrong);
+            let desired = one(ground, host, &common, &mut wrong);
             (host.name.clone(), desired, wrong)
         })
         .collect();
@@ -64,7 +71,7 @@ pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a Ho
     if all.mistakes.is_empty() && all.faults.is_empty() { Ok(desired) } else { Err(all) }
 }
 
-fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> HostDesired {
+fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> HostDesired {
     let log = &mut wrong.mistakes;
     let mut desired = HostDesired::default();
     if host.leave {
@@ -83,16 +90,15 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> Hos
     };
     let members = members_on(ground, host, log);
     let mut units = Units::new();
-    if let Some(target) = meaning::target(ground.estate) {
-        let target = Meaning::Target(Box::new(target));
-        let name = target.unit().to_string();
-        units.insert(
-            name,
-            Unit { meaning: target, scope: Scope::System, uid: None, of: None, span: ground.estate.span },
-        );
-    }
+    let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));
+    let target = |scope| {
+        let meaning = target.clone()?;
+        let name = meaning.unit().to_string();
+        Some((name, Unit { meaning, scope, uid: None, of: None, span: ground.estate.span }))
+    };
+    units.extend(target(Scope::System));
     for member in &members {
-        let mounted = mounted(member, files, &mut desired.files, wrong);
+        let mounted = mounted(member, common, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
@@ -110,8 +116,10 @@ fn one(ground: Ground<'_>, host: &Host, files: &Files, wrong: &mut Wrong) -> Hos
         }
     }
     pods(&mut units);
+    // A user's manager does not know the system's units: it has a target of the same name, for what it runs.
+    let users = units.values().any(|unit| unit.scope == Scope::User).then(|| target(Scope::User)).flatten();
     let log = &mut wrong.mistakes;
-    for (name, Unit { meaning, scope, uid, of, span }) in units {
+    for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
         match unit::units(&meaning, &version, scope) {
             Ok(written) => {
                 for file in written {

@@ -64,11 +64,6 @@ impl<'a> Member<'a> {
         provided.or_else(|| self.group.ports.values().next())
     }
 
-    /// The group's members, as templates see them.
-    pub fn members(&self) -> Vec<Value> {
-        members(self.ground, self.group, None)
-    }
-
     /// Changes, weakest first, each with where it stands.
     pub fn changes(&self, log: &mut Log) -> Vec<&'a Overrides> {
         let Ground { estate, .. } = self.ground;
@@ -154,7 +149,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// What a template sees of a need; nothing where nobody answers it.
+    /// What a template sees of a need, but for a group's members; nothing where nobody answers it.
     pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
         let Ground { estate, placed, project, .. } = self.ground;
         let asked = self.service.needs.get(name);
@@ -177,7 +172,6 @@ impl<'a> Member<'a> {
                 let service = project.services.get(&group.service)?;
                 let provide = service.provides.get(&binding.capability)?;
                 let port = group.ports.get(&binding.capability).map(|port| port.number);
-                let members = members(self.ground, group, port);
                 let vip = provide.balance.as_ref().and_then(|name| estate.vips.get(&name.value));
                 let host = match vip {
                     Some(vip) => vip.name.clone().unwrap_or_else(|| vip.address.to_string()),
@@ -188,7 +182,7 @@ impl<'a> Member<'a> {
                         estate.address(host, service.on_network.as_ref().map(|name| &name.value)).to_string()
                     }
                 };
-                (host, port, provide.protocol.clone(), members, name)
+                (host, port, provide.protocol.clone(), Vec::new(), name)
             }
         };
         Some(json!({

@@ -7,22 +7,23 @@ mod files;
 mod host;
 mod meaning;
 mod member;
+mod shared;
 mod text;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::Fault;
+use crate::config::{Fault, Setting};
 use crate::digest::Digest;
 use crate::estate::{Estate, Placed, Project};
 use crate::name::{HostName, SecretName, ServiceName};
 use crate::release::Release;
-use crate::spec::Log;
+use crate::spec::{Log, Mistake};
 use crate::unit::{Ask, Meaning};
 
 pub use context::context;
-pub use files::settings;
+
 pub use member::{Member, members_on};
 
 /// What gives secrets. Values never leave it but for a file that holds one.
@@ -141,4 +142,15 @@ pub struct Wrong {
 /// What some hosts shall have, or every reason why they cannot.
 pub fn desired<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
     host::all(ground, hosts)
+}
+
+/// Every option of every file of a member, by the file's path, with where it comes from.
+pub fn settings(member: &Member<'_>, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
+    match shared::Common::new(member.ground) {
+        Ok(common) => files::settings(member, &common, wrong),
+        Err(error) => {
+            wrong.mistakes.push(Mistake::new("reserved-character", member.service.span, error.to_string()));
+            Vec::new()
+        }
+    }
 }

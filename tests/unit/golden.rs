@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::process::Command;
 
 use wharf::unit::{Container, Meaning, PodmanVersion, Scope, UnitFile, UnitKind, UnitName, asks, quote, units};
 
@@ -11,7 +9,7 @@ use super::manager::{self, RECORDER};
 use super::meanings::{self, image, keystone};
 use super::odd::canonical;
 use super::roots;
-use crate::oracle::has;
+use super::verify::verify;
 
 fn version(text: &str) -> PodmanVersion {
     text.parse().unwrap()
@@ -98,29 +96,6 @@ fn generators_take_all_units_for_the_system_and_for_a_user() {
             }
         }
     }
-}
-
-/// Whether systemd takes these units, and says nothing of them.
-fn verify(scope: Scope, files: &[(String, String)]) {
-    if !has("systemd-analyze") {
-        return;
-    }
-    let folder = tempfile::Builder::new().prefix("verify-").tempdir().unwrap();
-    for (name, text) in files {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    let mut command = Command::new("systemd-analyze");
-    command.args(["verify", "--man=no", "--recursive-errors=yes", "--generators=no"]);
-    command.arg(if scope == Scope::System { "--system" } else { "--user" });
-    command.args(files.iter().map(|(name, _)| folder.path().join(name)));
-    let runtime = folder.path().join("run");
-    fs::create_dir(&runtime).unwrap();
-    let output = command.env("XDG_RUNTIME_DIR", runtime).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    // Of other packages' units nothing is our business.
-    let said: Vec<&str> =
-        said.lines().filter(|line| files.iter().any(|(name, _)| line.contains(name.as_str()))).collect();
-    assert_eq!(said, Vec::<&str>::new());
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod odd;
 mod podman;
 pub mod roots;
 mod samples;
+pub mod verify;

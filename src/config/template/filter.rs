@@ -12,7 +12,8 @@ use super::{Format, Names, Secret};
 use crate::spec::did_you_mean;
 
 /// The filters that are not minijinja's own, or not as they are there.
-pub(super) const OWN: [&str; 7] = ["to_json", "tojson", "quote", "bool", "urlencode", "b64encode", "bracketed"];
+pub(super) const OWN: [&str; 8] =
+    ["to_json", "tojson", "quote", "bool", "urlencode", "b64encode", "bracketed", "host_port"];
 /// The functions, beside the context's names.
 pub(super) const FUNCTIONS: [&str; 6] = ["secret", "members", "host_port", "range", "dict", "namespace"];
 /// The filters of minijinja that are there.
@@ -278,6 +279,7 @@ pub(super) fn install(environment: &mut Environment<'static>, format: Format) {
     environment.add_filter("urlencode", urlencode);
     environment.add_filter("b64encode", b64encode);
     environment.add_filter("bracketed", |host: &str| bracketed(host));
+    environment.add_filter("host_port", host_port);
     match format {
         Format::Json | Format::Yaml => environment.add_filter("quote", to_json),
         Format::Ini => environment.add_filter("quote", ini),

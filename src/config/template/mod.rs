@@ -92,6 +92,21 @@ impl Context {
         Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
     }
 
+    /// The same context with more or other values, other secrets, and facts that many contexts share: by their path, as
+    /// `self.members`, they are put beside what `values` says.
+    pub fn placed(
+        &self,
+        values: &serde_json::Map<String, serde_json::Value>,
+        shared: &BTreeMap<String, Shared>,
+        secrets: BTreeSet<String>,
+    ) -> Result<Self, Forged> {
+        let mut all = self.values.clone();
+        for (name, value) in values {
+            all.insert(name.clone(), converted(value, name, shared)?);
+        }
+        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+    }
+
     fn of(values: BTreeMap<String, Value>, members: Arc<BTreeMap<String, Value>>, secrets: BTreeSet<String>) -> Self {
         let names = Arc::new(Names { members, secrets });
         let all = values.clone().into_iter().chain(filter::functions(&names));
@@ -101,11 +116,22 @@ impl Context {
 }
 
 fn convert((name, value): (&String, &serde_json::Value)) -> Result<(String, Value), Forged> {
-    Ok((name.clone(), converted(value, name)?))
+    Ok((name.clone(), converted(value, name, &BTreeMap::new())?))
+}
+
+/// A fact that many contexts share, read once.
+#[derive(Debug, Clone)]
+pub struct Shared(Value);
+
+impl Shared {
+    /// Reads a fact; `path` is what messages call it.
+    pub fn new(path: &str, value: &serde_json::Value) -> Result<Self, Forged> {
+        converted(value, path, &BTreeMap::new()).map(Self)
+    }
 }
 
 /// A value as templates see it; refused where it holds what stands for a secret.
-fn converted(value: &serde_json::Value, path: &str) -> Result<Value, Forged> {
+fn converted(value: &serde_json::Value, path: &str, shared: &BTreeMap<String, Shared>) -> Result<Value, Forged> {
     let fine = |text: &str| if secret::holds_marker(text) { Err(Forged { path: path.to_owned() }) } else { Ok(()) };
     Ok(match value {
         serde_json::Value::Null => Value::from(()),
@@ -120,14 +146,19 @@ fn converted(value: &serde_json::Value, path: &str) -> Result<Value, Forged> {
             Value::from(text.as_str())
         }
         serde_json::Value::Array(list) => {
-            Value::from(list.iter().map(|value| converted(value, path)).collect::<Result<Vec<_>, _>>()?)
+            Value::from(list.iter().map(|value| converted(value, path, shared)).collect::<Result<Vec<_>, _>>()?)
         }
         serde_json::Value::Object(map) => {
             let entry = |(key, value): (&String, &serde_json::Value)| {
                 fine(key)?;
-                Ok((key.clone(), converted(value, &format!("{path}.{key}"))?))
+                Ok((key.clone(), converted(value, &format!("{path}.{key}"), shared)?))
             };
-            Value::from_pairs(map.iter().map(entry).collect::<Result<BTreeMap<_, _>, Forged>>()?)
+            let mut all = map.iter().map(entry).collect::<Result<BTreeMap<_, _>, Forged>>()?;
+            for (full, Shared(value)) in shared {
+                let key = full.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'));
+                all.extend(key.filter(|key| !key.contains('.')).map(|key| (key.to_owned(), value.clone())));
+            }
+            Value::from_pairs(all)
         }
     })
 }
@@ -189,6 +220,17 @@ impl Templates {
     /// The paths.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.texts.keys().map(String::as_str)
+    }
+
+    /// Which values a template reads, as `self.address` and `needs`; none where it takes in other templates, or is none.
+    /// Equal values give equal texts.
+    pub fn reads(&self, name: &str) -> Option<BTreeSet<String>> {
+        let text = self.texts.get(name)?;
+        if ["include", "import", "extends"].iter().any(|word| text.contains(word)) {
+            return None;
+        }
+        let template = self.environment(Format::Text)?.get_template(name).ok()?;
+        Some(template.undeclared_variables(true).into_iter().collect())
     }
 
     fn environment(&self, format: Format) -> Option<&Environment<'static>> {

@@ -1,0 +1,38 @@
+//! The same project, release and secrets give the same bytes.
+
+use super::world::{ESTATES, World};
+
+#[test]
+fn two_runs_write_the_same_bytes() {
+    let world = World::shared();
+    let elsewhere = world.copy();
+    for estate in ESTATES {
+        let first = world.units(estate, &[]);
+        // Names of secrets among them: their hash is over the value and a key that lies with the secrets.
+        assert_eq!(first, world.units(estate, &[]), "{estate}");
+        // Where the project lies is in none of them.
+        assert_eq!(first, elsewhere.units(estate, &[]), "{estate}");
+    }
+}
+
+#[test]
+fn a_rotated_secret_changes_only_the_units_that_name_it() {
+    let world = World::shared().copy();
+    let before = world.units("all-in-one", &[]);
+    world.out(&["--estate", "all-in-one", "secrets", "generate", "--rotate", "keystone-admin"]);
+    let after = world.units("all-in-one", &[]);
+    let changed: Vec<&str> =
+        before.iter().filter(|(path, bytes)| after[*path] != **bytes).map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        changed,
+        [
+            "aio.json",
+            "aio/etc/containers/systemd/keystone-task-bootstrap.container",
+            "aio/etc/containers/systemd/keystone-task-db-contract.container",
+            "aio/etc/containers/systemd/keystone-task-db-expand.container",
+            "aio/etc/containers/systemd/keystone-task-db-migrate.container",
+            "aio/etc/containers/systemd/keystone-task-db-sync.container",
+            "aio/etc/containers/systemd/keystone.container",
+        ]
+    );
+}
