@@ -52,7 +52,7 @@ image "lab-box" {
     file "/usr/local/bin/box" source="box/box.sh" mode="0755"
     user "box"
     command "box"
-    health "test" "-e" "/tmp/ready" interval="1s" timeout="5s" retries=20 start="5s"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s"
 }
 
 service "lab-cache" {
@@ -71,13 +71,14 @@ service "lab-box" {
     config "/etc/box/secret.conf" template="box/secret.conf.j2" as="text" owner="box" mode="0400"
     config "/etc/box/live/live.conf" "generation = ${vars.generation}\n" as="text" on-change="reload"
     var generation=1
-    secret "lab-token" path="/run/secrets/token" owner="box" mode="0440"
+    // Below /run/secrets, runc of podman 4.3 cannot mount it where the root file system is read-only; crun can.
+    secret "lab-token" path="/etc/box/token" owner="box" mode="0440"
     secret "lab-word" env="WORD"
     generate "lab-token" length=32
     generate "lab-word" length=20
     mount "/var/lib/box" volume="data"
     reload signal="SIGHUP"
-    health "test" "-e" "/tmp/ready" interval="1s" timeout="5s" retries=20 start="5s" on-failure="kill"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s" on-failure="kill"
     stop timeout="10s"
     restart "always" delay="1s"
     ODD

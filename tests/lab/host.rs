@@ -39,9 +39,25 @@ impl Release {
     pub fn root(self) -> Option<PathBuf> {
         let (suite, network) = match self {
             Self::Trixie => ("trixie", "passt"),
-            Self::Bookworm => ("bookworm", "slirp4netns"),
+            Self::Bookworm => ("bookworm", "slirp4netns,runc"),
         };
         unpacked("lab-roots", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
+    }
+
+    /// podman's, for what this machine keeps to itself: controllers of cgroups, and here and there the right to raise a
+    /// limit, which podman 4.3 and crun 1.8 take for granted.
+    fn configuration(self) -> &'static str {
+        const CAP_SYS_RESOURCE: u64 = 1 << 24;
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+        let all = u64::from_str_radix(capabilities.trim(), 16).unwrap() & CAP_SYS_RESOURCE != 0;
+        match self {
+            Self::Bookworm if !all => {
+                "[containers]\npids_limit = 0\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1000:1000\"]\n\
+                 [engine]\nruntime = \"runc\"\n"
+            }
+            _ => "[containers]\npids_limit = 0\n",
+        }
     }
 }
 
@@ -88,8 +104,7 @@ impl Lab {
             fs::create_dir_all(folder.join(made)).unwrap();
         }
         let etc = folder.join("upper/etc");
-        // The machine may keep controllers of cgroups to itself.
-        fs::write(etc.join("containers/containers.conf"), "[containers]\npids_limit = 0\n").unwrap();
+        fs::write(etc.join("containers/containers.conf"), release.configuration()).unwrap();
         fs::write(etc.join("hostname"), format!("{name}\n")).unwrap();
         fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{address} {name}\n")).unwrap();
         // The kernel is the machine's.

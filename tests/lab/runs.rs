@@ -12,7 +12,18 @@ fn ready(lab: &Lab, release: Release, name: &str, address: &str) -> Option<Host>
     let host = lab.boot(release, name, address, Some(&estate.store()))?;
     estate.install(&host, name, PODMAN);
     host.run(&["systemctl", "daemon-reload"]);
+    for unit in asked(estate, name, "enable") {
+        host.run(&["systemctl", "enable", &unit]);
+    }
     Some(host)
+}
+
+/// The units for which wharf has to do something itself.
+fn asked(estate: &Estate, host: &str, what: &str) -> Vec<String> {
+    let document = estate.document(host);
+    let asks = document["asks"].as_object().unwrap().iter();
+    let asks = asks.filter(|(_, asks)| asks.as_array().unwrap().iter().any(|ask| ask == what));
+    asks.map(|(path, _)| path.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
 /// Whether hosts of this kind can be had here.
@@ -31,7 +42,12 @@ pub(super) fn can() -> bool {
 /// Starts a unit, which has to come up.
 fn start(host: &Host, unit: &str) {
     let output = host.try_run(&["systemctl", "start", unit]);
-    assert!(output.status.success(), "{unit}: {}{}", String::from_utf8_lossy(&output.stderr), host.journal("lab-*"),);
+    assert!(
+        output.status.success(),
+        "{unit}: {}{}",
+        String::from_utf8_lossy(&output.stderr),
+        host.journal("lab-*"),
+    );
 }
 
 fn state(host: &Host, unit: &str) -> String {
@@ -53,10 +69,9 @@ fn judge_box(host: &Host, estate: &Estate, name: &str, address: &str) {
     }
     let (token, word) = (estate.secret("lab-token"), estate.secret("lab-word"));
     assert!(seen.contains(&format!("WORD={word}").as_str()), "the secret of the environment");
-    let stat =
-        |path: &str| inside(host, "lab-box", &["stat", "--dereference", "--format=%u:%g %a", path]).trim().to_owned();
-    assert_eq!(inside(host, "lab-box", &["cat", "/run/secrets/token"]), token);
-    assert_eq!(stat("/run/secrets/token"), "42999:42999 440");
+    let stat = |path: &str| inside(host, "lab-box", &["stat", "--dereference", "--format=%u:%g %a", path]).trim().to_owned();
+    assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/token"]), token);
+    assert_eq!(stat("/etc/box/token"), "42999:42999 440");
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/secret.conf"]), format!("host = {name}\ntoken = {token}\n"));
     assert_eq!(stat("/etc/box/secret.conf"), "42999:42999 400");
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/box.conf"]), format!("[box]\ncache = {address}:11311\n"));
@@ -93,9 +108,7 @@ fn judge_life(host: &Host) {
         let output = host.try_run(&["podman", "exec", "lab-box", "cat", "/var/lib/box/starts"]);
         (output.status.success() && output.stdout == b"start\nstart\n").then_some(())
     });
-    host.until("its health", || {
-        host.try_run(&["podman", "healthcheck", "run", "lab-box"]).status.success().then_some(())
-    });
+    host.until("its health", || host.try_run(&["podman", "healthcheck", "run", "lab-box"]).status.success().then_some(()));
     host.until("its unit", || (state(host, "lab-box.service") == "active").then_some(()));
     // A task runs to its end, and its exit code is the unit's.
     host.run(&["systemctl", "start", "lab-box-task-note.service"]);
@@ -118,8 +131,7 @@ fn units_run_on_a_host_with_quadlet_and_are_started_when_they_are_healthy() {
     let Some(host) = ready(&lab, Release::Trixie, "new", "10.77.0.21") else { return };
     // The host's own generator took all of them.
     for container in ["lab-box", "lab-cache", "lab-sick", "lab-box-task-note", "lab-box-task-tick"] {
-        let loaded =
-            host.run(&["systemctl", "show", "--value", "--property=LoadState", &format!("{container}.service")]);
+        let loaded = host.run(&["systemctl", "show", "--value", "--property=LoadState", &format!("{container}.service")]);
         assert_eq!(loaded, "loaded\n", "{container}");
     }
     host.run(&["systemctl", "start", "lab-box.service", "lab-cache.service"]);
@@ -129,6 +141,7 @@ fn units_run_on_a_host_with_quadlet_and_are_started_when_they_are_healthy() {
         assert_eq!(state(&host, &format!("{service}.service")), "active");
         host.run(&["podman", "healthcheck", "run", service]);
     }
+    assert_eq!(asked(estate, "new", "health"), Vec::<String>::new());
     judge_box(&host, estate, "new", "10.77.0.21");
     start(&host, "wharf-lab.target");
     judge_life(&host);
@@ -152,23 +165,12 @@ fn plain_units_run_on_a_host_without_quadlet_and_get_healthy() {
     let output = host.try_run(&[&["systemd-analyze", "verify", "--man=no"], &units[..]].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");
-    for (unit, asks) in document["asks"].as_object().unwrap() {
-        let unit = unit.rsplit('/').next().unwrap();
-        for ask in asks.as_array().unwrap() {
-            match ask.as_str().unwrap() {
-                "enable" => drop(host.run(&["systemctl", "enable", unit])),
-                "health" => assert!(["lab-box.service", "lab-cache.service"].contains(&unit), "{unit}"),
-                ask => panic!("{ask}"),
-            }
-        }
-    }
+    assert_eq!(asked(estate, "old", "health"), ["lab-box.service", "lab-cache.service"]);
     start(&host, "wharf-lab.target");
     for service in ["lab-cache", "lab-box"] {
         host.until(service, || (state(&host, &format!("{service}.service")) == "active").then_some(()));
         // What podman does not wait for, wharf asks.
-        host.until("its health", || {
-            host.try_run(&["podman", "healthcheck", "run", service]).status.success().then_some(())
-        });
+        host.until("its health", || host.try_run(&["podman", "healthcheck", "run", service]).status.success().then_some(()));
     }
     judge_box(&host, estate, "old", "10.77.0.22");
     judge_life(&host);
