@@ -13,6 +13,9 @@ use crate::name::{CapabilityName, ServiceName};
 use super::Ground;
 use super::member::{Member, members};
 
+/// What templates see of the world: nothing else differs from member to member.
+const NAMES: [&str; 7] = ["cell", "estate", "fronts", "host", "needs", "self", "vars"];
+
 /// What is made once for all members.
 pub(super) struct Common {
     /// Every text below templates/.
@@ -64,7 +67,7 @@ impl Common {
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
         let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
         let templates = Templates::new(texts);
-        let reads = templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name)?))).collect();
+        let reads = templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, &NAMES)?))).collect();
         let files = Mutex::default();
         Ok(Self { templates, unreadable, context, secrets, reads, files, groups, provided })
     }

@@ -222,15 +222,33 @@ impl Templates {
         self.texts.keys().map(String::as_str)
     }
 
-    /// Which values a template reads, as `self.address` and `needs`; none where it takes in other templates, or is none.
-    /// Equal values give equal texts.
-    pub fn reads(&self, name: &str) -> Option<BTreeSet<String>> {
+    /// Which of the values `names` a template may read, as `self.address` and `needs`; none where it takes in other
+    /// templates, or is none. Equal values give equal texts.
+    ///
+    /// A name is read only where it stands in the text; one that stands anywhere counts. (minijinja's own list of
+    /// undeclared names lacks `self`, which it keeps for blocks.)
+    pub fn reads(&self, name: &str, names: &[&str]) -> Option<BTreeSet<String>> {
         let text = self.texts.get(name)?;
         if ["include", "import", "extends"].iter().any(|word| text.contains(word)) {
             return None;
         }
-        let template = self.environment(Format::Text)?.get_template(name).ok()?;
-        Some(template.undeclared_variables(true).into_iter().collect())
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        let mut found = BTreeSet::new();
+        for known in names {
+            for (at, _) in text.match_indices(known) {
+                let before = text.get(..at).and_then(|before| before.chars().next_back());
+                let after = text.get(at + known.len()..).unwrap_or_default();
+                if before.is_some_and(is_part) || after.starts_with(is_part) {
+                    continue;
+                }
+                let below = after.strip_prefix('.').and_then(|after| after.split(|c| !is_part(c)).next());
+                found.insert(match below.filter(|below| !below.is_empty()) {
+                    Some(below) => format!("{known}.{below}"),
+                    None => (*known).to_owned(),
+                });
+            }
+        }
+        Some(found)
     }
 
     fn environment(&self, format: Format) -> Option<&Environment<'static>> {

@@ -422,3 +422,13 @@ fn the_example_of_the_guide_renders() {
     password = <secret nova-keystone>
     ");
 }
+
+#[test]
+fn every_name_that_stands_in_a_template_counts_as_read() {
+    let text = "{{ self.address|replace('.', ',') }} {{ host }} {{ vars['x'] }} myself.x {% set s = cell %} needs_x";
+    let all = templates(&[("a.j2", text), ("b.j2", "{% include 'a.j2' %}")]);
+    let names = ["cell", "estate", "fronts", "host", "needs", "self", "vars"];
+    let reads = all.reads("a.j2", &names).unwrap();
+    assert_eq!(reads.into_iter().collect::<Vec<_>>(), ["cell", "host", "self.address", "vars"]);
+    assert_eq!(all.reads("b.j2", &names), None);
+}
