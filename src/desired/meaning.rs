@@ -10,8 +10,8 @@ use crate::name::{AccountName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Origin, Span};
 use crate::unit::container::{
-    Life, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload, Restart as UnitRestart,
-    Run, Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
+    Life, Limits, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload,
+    Restart as UnitRestart, Run, Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
 };
 use crate::unit::{
     Container, ContainerParts, Head, Health, HealthParts, HealthTest, ImageRef, Meaning, Network, NetworkParts,
@@ -387,10 +387,9 @@ fn security(spec: &estate::Container) -> Security {
     security
 }
 
-fn limits(member: &Member<'_>, log: &mut Log) -> crate::unit::container::Limits {
+fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     let spec = &member.service.container;
-    let mut limits = crate::unit::container::Limits::default();
-    limits.sysctl = spec.sysctls.clone();
+    let mut limits = Limits { sysctl: spec.sysctls.clone(), ..Limits::default() };
     let number = |text: &str| match text {
         "unlimited" | "-1" => None,
         text => text.parse::<u64>().ok(),
