@@ -20,7 +20,8 @@
 //! | [`fetch`] | HTTP, and the cache on disk that many processes share |
 //! | [`lock`] | `wharf.lock` |
 //! | [`secrets`] | an estate's secrets: the age file, values made by rule |
-//! | [`estate`] | inheritance, conditions, variables: specs resolved |
+//! | [`config`] | configuration files: templates, INI, YAML, JSON, overrides, secrets in them |
+//! | [`estate`] | inheritance, conditions, variables: specs resolved; which service runs where |
 //! | [`spec`] | KDL to typed specs, a span on every value |
 //! | [`progress`] | how long work says how far it is |
 //! | [`path`], [`name`], [`digest`] | the values that all others share |

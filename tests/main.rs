@@ -26,6 +26,7 @@ mod fmt;
 mod fragment;
 mod graph;
 mod init;
+mod lab;
 mod layer;
 mod list;
 mod matrix;

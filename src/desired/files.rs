@@ -1,6 +1,10 @@
 //! Configuration files of a member: rendered, changed by overrides, and where they are mounted from.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, document, ini};
 use crate::estate::{Change, Config, ConfigContent, KeyChange, OnChange, Override, Provider, Text, is_file};
@@ -58,9 +62,9 @@ pub(super) fn mounted(
     if member.service.configs.is_empty() {
         return found;
     }
-    let Some(context) = template_context(member, common, &mut wrong.mistakes) else { return found };
+    let sight = Sight::new(member, common, &mut wrong.mistakes);
     for config in member.service.configs.values() {
-        let Some(file) = make(member, config, common, &context, wrong) else { continue };
+        let Some(file) = make(config, &sight, wrong) else { continue };
         let log = &mut wrong.mistakes;
         let (uid, gid) = meaning::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
         let mode = config.mode.map_or(0o644, |mode| mode.0);
@@ -72,10 +76,10 @@ pub(super) fn mounted(
 
 /// Every option of every file of a member, by the file's path, with where it comes from.
 pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
-    let Some(context) = template_context(member, common, &mut wrong.mistakes) else { return Vec::new() };
+    let sight = Sight::new(member, common, &mut wrong.mistakes);
     let mut found = Vec::new();
     for config in member.service.configs.values() {
-        let Some(file) = make(member, config, common, &context, wrong) else { continue };
+        let Some(file) = make(config, &sight, wrong) else { continue };
         let mut settings = file.settings();
         if matches!(config.content, ConfigContent::Text(_)) {
             // A text in a spec has no file of its own: its node is the place.
@@ -88,9 +92,31 @@ pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) 
     found
 }
 
+/// What templates of a member see; made into a context when one is rendered.
+struct Sight<'a, 'm> {
+    member: &'a Member<'m>,
+    common: &'a Common,
+    values: Map<String, Value>,
+    context: OnceCell<Option<Context>>,
+}
+
+impl<'a, 'm> Sight<'a, 'm> {
+    fn new(member: &'a Member<'m>, common: &'a Common, log: &mut Log) -> Self {
+        Self { member, common, values: context::facts(member, log), context: OnceCell::new() }
+    }
+
+    fn context(&self, log: &mut Log) -> Option<&Context> {
+        self.context.get_or_init(|| template_context(self.member, self.common, &self.values, log)).as_ref()
+    }
+}
+
 /// What templates of a member see.
-fn template_context(member: &Member<'_>, common: &Common, log: &mut Log) -> Option<Context> {
-    let values = context::facts(member, log);
+fn template_context(
+    member: &Member<'_>,
+    common: &Common,
+    values: &Map<String, Value>,
+    log: &mut Log,
+) -> Option<Context> {
     let mut shared = BTreeMap::new();
     shared.extend(common.members(&member.group.name).map(|list| ("self.members".to_owned(), list.clone())));
     for (name, binding) in &member.group.needs {
@@ -99,7 +125,7 @@ fn template_context(member: &Member<'_>, common: &Common, log: &mut Log) -> Opti
             shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
         }
     }
-    match common.context.placed(&values, &shared, common.secrets.clone()) {
+    match common.context.placed(values, &shared, common.secrets.clone()) {
         Ok(context) => Some(context),
         Err(error) => {
             log.push(Mistake::new("reserved-character", member.service.span, error.to_string()).label("of this"));
@@ -109,13 +135,8 @@ fn template_context(member: &Member<'_>, common: &Common, log: &mut Log) -> Opti
 }
 
 /// The file of a `config` node; what is wrong is said.
-pub(super) fn make(
-    member: &Member<'_>,
-    config: &Config,
-    common: &Common,
-    context: &Context,
-    wrong: &mut Wrong,
-) -> Option<File> {
+fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc<File>> {
+    let Sight { member, common, .. } = sight;
     let log = &mut wrong.mistakes;
     let format = match &config.format {
         None => Format::of_path(&config.path).unwrap_or(Format::Text),
@@ -136,10 +157,19 @@ pub(super) fn make(
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
-            File::make(&common.templates, name, &config.path, format, context, &layers)
+            let key = common.key(name, member, config.path.as_str(), &sight.values).filter(|_| layers.is_empty());
+            if let Some(file) = key.as_ref().and_then(|key| common.made(key)) {
+                return Some(file);
+            }
+            let context = sight.context(log)?;
+            let made = File::make(&common.templates, name, &config.path, format, context, &layers).map(Arc::new);
+            if let (Some(key), Ok(file)) = (key, &made) {
+                common.keep(key, file);
+            }
+            made
         }
         ConfigContent::Source(name, source) => match text(source) {
-            Ok(text) => File::of_text(name, text, &config.path, format, &layers),
+            Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),
             Err(why) => {
                 let message = format!("templates/{name} cannot be read: {why}");
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
@@ -148,9 +178,11 @@ pub(super) fn make(
         },
         ConfigContent::Text(text) => {
             let text = member.fill(text, config.span, log);
-            File::of_text("the text in the spec", text, &config.path, format, &layers)
+            File::of_text("the text in the spec", text, &config.path, format, &layers).map(Arc::new)
         }
-        ConfigContent::Overrides => File::of_text("nothing", empty(format), &config.path, format, &layers),
+        ConfigContent::Overrides => {
+            File::of_text("nothing", empty(format), &config.path, format, &layers).map(Arc::new)
+        }
     };
     match made {
         Ok(file) => Some(file),
@@ -302,8 +334,7 @@ fn place(
     }
     // Where it stays: replaced by rename while the container runs.
     let (folder, name) = config.path.as_str().rsplit_once('/')?;
-    let flat = folder.trim_start_matches('/').replace('/', "-");
-    let live = format!("/var/lib/wharf/live/{}/{flat}", member.group.name);
+    let live = format!("/var/lib/wharf/live/{}{folder}", member.group.name);
     let path = ImagePath::new(&format!("{live}/{name}")).ok()?;
     put(&path, host);
     if config.on_change == OnChange::Nothing {

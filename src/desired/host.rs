@@ -52,12 +52,14 @@ pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a Ho
         })
         .collect();
     let mut all = Wrong::default();
+    let mut said: Vec<(Option<Span>, String)> = Vec::new();
     let mut desired = Desired::default();
     for (name, host, wrong) in found {
         // One service on many hosts makes one mistake.
         for mistake in wrong.mistakes {
-            let known = |other: &Mistake| other.span == mistake.span && other.code == mistake.code;
-            if !all.mistakes.iter().any(known) {
+            let words = (mistake.span, mistake.message.replace(name.as_str(), ""));
+            if !said.contains(&words) {
+                said.push(words);
                 all.mistakes.push(mistake);
             }
         }
@@ -123,15 +125,14 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
         match unit::units(&meaning, &version, scope) {
             Ok(written) => {
-                for file in written {
-                    let path = unit_path(&file, scope, uid);
-                    let asks = unit::asks(&meaning, &version);
-                    if !asks.is_empty() {
-                        desired.asks.insert(path.clone(), asks);
-                    }
-                    desired.files.insert(path.clone(), HostFile::plain(file.render(), of.clone()));
-                    desired.meanings.insert(path, meaning.clone());
+                let Some(file) = written.first() else { continue };
+                let path = unit_path(file, scope, uid);
+                let asks = unit::asks(&meaning, &version);
+                if !asks.is_empty() {
+                    desired.asks.insert(path.clone(), asks);
                 }
+                desired.files.insert(path.clone(), HostFile::plain(file.render(), of));
+                desired.meanings.insert(path, meaning);
             }
             Err(error) => {
                 let message = format!("{name} on {}: {error}", host.name);

@@ -1,15 +1,17 @@
 //! What many members share, made once: the members of groups as templates see them, and templates themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::config::{Context, Forged, Shared, Templates};
+use crate::config::{Context, File, Forged, Shared, Templates};
 use crate::estate::FileSource;
 use crate::name::{CapabilityName, ServiceName};
 
 use super::Ground;
-use super::member::members;
+use super::member::{Member, members};
 
 /// What is made once for all members.
 pub(super) struct Common {
@@ -21,6 +23,10 @@ pub(super) struct Common {
     pub context: Context,
     /// Names of secrets.
     pub secrets: BTreeSet<String>,
+    /// What each template reads, where that is known.
+    reads: BTreeMap<String, BTreeSet<String>>,
+    /// Files that were made of equal values already.
+    files: Mutex<HashMap<String, Arc<File>>>,
     /// The members of each group, without a port.
     groups: BTreeMap<ServiceName, Shared>,
     /// The members of each group at the port of something that it provides.
@@ -57,12 +63,43 @@ impl Common {
         // One that a rule makes may be named before it is made.
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
         let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
-        Ok(Self { templates: Templates::new(texts), unreadable, context, secrets, groups, provided })
+        let templates = Templates::new(texts);
+        let reads = templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name)?))).collect();
+        let files = Mutex::default();
+        Ok(Self { templates, unreadable, context, secrets, reads, files, groups, provided })
     }
 
     /// The members of a group.
     pub fn members(&self, group: &ServiceName) -> Option<&Shared> {
         self.groups.get(group)
+    }
+
+    /// What a file of a template follows from: all that the template reads. None where that is not known.
+    pub fn key(&self, template: &str, member: &Member<'_>, path: &str, values: &Map<String, Value>) -> Option<String> {
+        let mut key = format!("{template}\n{path}\n{}\n", member.group.name);
+        for read in self.reads.get(template)? {
+            // Two names deep: the members of a group follow from its name.
+            let mut names = read.split('.');
+            let first = names.next().and_then(|name| values.get(name));
+            let found = match (first, names.next()) {
+                (Some(Value::Object(map)), Some(second)) => map.get(second).or(first),
+                (first, _) => first,
+            };
+            if let Some(value) = found {
+                let _ = write!(key, "{read}={value}\n");
+            }
+        }
+        Some(key)
+    }
+
+    /// The file that was made for a key.
+    pub fn made(&self, key: &str) -> Option<Arc<File>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Keeps a file for others with its key.
+    pub fn keep(&self, key: String, file: &Arc<File>) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(file));
     }
 
     /// The members of a group at the port of a capability.

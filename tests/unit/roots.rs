@@ -27,8 +27,9 @@ fn archive() -> String {
     own.unwrap_or("http://ftp.debian.org/debian").trim_end_matches('/').to_owned()
 }
 
-/// Why a tool cannot be had here was said by [`has`].
-fn make(suite: &str) -> Option<Root> {
+/// The root of a release in the folder `kept` of target/tmp, made by mmdebstrap with these arguments where it is not there
+/// yet. Why a tool cannot be had here was said by [`has`].
+pub fn unpacked(kept: &str, suite: &str, arguments: &[&str]) -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         skip("a root of another release takes root");
         return None;
@@ -36,13 +37,13 @@ fn make(suite: &str) -> Option<Root> {
     if !["mmdebstrap", "chroot", "unshare"].into_iter().all(has) {
         return None;
     }
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unit-roots");
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(kept);
     let path = kept.join(suite);
     if !path.exists() {
         fs::create_dir_all(&kept).unwrap();
         let new = kept.join(format!("{suite}.{}", std::process::id()));
         let mut command = Command::new("mmdebstrap");
-        command.args(["--quiet", "--variant=extract", "--include=podman,systemd,dash,coreutils,base-files"]);
+        command.arg("--quiet").args(arguments);
         // A mirror that is updated seldom is good enough here.
         command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"").arg(suite).arg(&new);
         let output = command.arg(format!("deb {} {suite} main", archive())).output().unwrap();
@@ -53,6 +54,12 @@ fn make(suite: &str) -> Option<Root> {
         }
         fs::rename(&new, &path).unwrap();
     }
+    Some(path)
+}
+
+fn make(suite: &str) -> Option<Root> {
+    let programs = "--include=podman,systemd,dash,coreutils,base-files";
+    let path = unpacked("unit-roots", suite, &["--variant=extract", programs])?;
     let mut command = Command::new("chroot");
     let output = command.arg(&path).args(["/usr/libexec/podman/quadlet", "-version"]).output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();

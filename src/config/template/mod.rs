@@ -222,6 +222,17 @@ impl Templates {
         self.texts.keys().map(String::as_str)
     }
 
+    /// Which values a template reads, as `self.address` and `needs`; none where it takes in other templates, or is none.
+    /// Equal values give equal texts.
+    pub fn reads(&self, name: &str) -> Option<BTreeSet<String>> {
+        let text = self.texts.get(name)?;
+        if ["include", "import", "extends"].iter().any(|word| text.contains(word)) {
+            return None;
+        }
+        let template = self.environment(Format::Text)?.get_template(name).ok()?;
+        Some(template.undeclared_variables(true).into_iter().collect())
+    }
+
     fn environment(&self, format: Format) -> Option<&Environment<'static>> {
         let index = Format::ALL.iter().position(|own| *own == format)?;
         Some(self.environments.get(index)?.get_or_init(|| {

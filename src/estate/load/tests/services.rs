@@ -157,10 +157,10 @@ fn gates_and_times_that_cannot_hold() {
     specs/a.kdl:3:54 `web` counts as started when it is healthy, and has no health check
         ["healthy"] never holds
         help: write health "healthcheck_http" "http://localhost:80/" in the service or its image
-    specs/a.kdl:4:46 `db` may take 10 s to start, and its health check allows itself 35 s
+    specs/a.kdl:4:46 `db` may take 10 s to start, and its health check allows itself 60 s
         ["10s"] ends it while it still starts
-        help: the budget is start + interval × retries + timeout of the health check
-    specs/a.kdl:4:53 an update of `db` may take 20 s, and it is healthy after 35 s at the latest, plus 10 s to stay so
+        help: the budget is start + (interval + timeout) × (retries + 1) of the health check
+    specs/a.kdl:4:53 an update of `db` may take 20 s, and it is healthy after 60 s at the latest, plus 10 s to stay so
         [update deadline="20s"] `deadline` is too short
         help: give `deadline` more, or the health check less
     specs/a.kdl:4:76 `db` is not told how to read /x again
@@ -223,7 +223,11 @@ fn texts_that_only_a_host_completes_stand_where_they_can() {
 #[test]
 fn what_is_needed_is_known_where_it_is_granted() {
     let found = mistakes(&estate("service \"web\" { role \"control\"; env A=\"${need.name}\" }", ""));
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:3:39 unknown variable `need.name`
+        ["${need.name}"] in this text
+        help: write `$${need.name}` where the text itself is meant
+    "#);
     let project = project(&estate(
         "service \"db\" { role \"control\"; provides \"sql\" port=1 { grant { run \"make\" \"${need.name}\" \"${need.user}\" } } }",
         "",

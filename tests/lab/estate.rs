@@ -1,0 +1,305 @@
+//! A small estate of a project of its own, with images of the catalogue, and what `wharf units` wrote for it, on a host.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use serde_json::Value;
+use wharf::config;
+use wharf::desired::{self, Ground};
+use wharf::estate::Project;
+use wharf::name::{EstateName, HostName, SecretName};
+use wharf::secrets::{Identities, Safe, Vault};
+use zeroize::Zeroizing;
+
+use super::Host;
+use crate::build::{WHARF, ended};
+use crate::real::nobody_answers;
+use crate::support::place::{as_user, cache, own, scratch};
+
+/// Texts that a shell, systemd or podman would like to change; `${` is said `$${` in a spec.
+pub const ODD: [(&str, &str); 9] = [
+    ("BLANKS", "  a  b "),
+    ("PERCENT", "100% %n %i %%"),
+    ("DOLLAR", "$HOME $$ ${HOME} $"),
+    ("QUOTES", "it's \"quoted\""),
+    ("BACKSLASH", "C:\\new \\x41 \\"),
+    ("UNICODE", "Übergröße 深い 🛳"),
+    ("HASH", "# no; comment"),
+    ("EMPTY", ""),
+    ("EQUALS", "a=b=c"),
+];
+
+/// The program of the image `lab-box`: it takes its time to be well, and writes down what happens to it.
+const BOX: &str = r##"#!/bin/sh
+echo start >> /var/lib/box/starts
+trap 'cat /etc/box/live/live.conf > /var/lib/box/reloaded' HUP
+trap 'exit 0' TERM
+sleep 2
+: > /tmp/ready
+while :; do sleep 1 & wait $!; done
+"##;
+
+const SPEC: &str = r##"
+import "catalogue"
+
+image "lab-box" {
+    from "base"
+    account "box" uid=42999 gid=42999 home="/nonexistent"
+    dir "/var/lib/box" owner="box" mode="0750"
+    file "/usr/local/bin/box" source="box/box.sh" mode="0755"
+    user "box"
+    command "box"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s"
+}
+
+service "lab-cache" {
+    image "memcached"
+    summary "what others need"
+    role "cache"
+    provides "lab-cache" port=11311
+    command "memcached" "-v" "-l" "${address}" "-p" "${port}"
+    health "healthcheck_port" "${port}" "${address}" interval="2s" timeout="5s" retries=5 start="5s"
+}
+
+service "lab-box" {
+    role "box"
+    needs "lab-cache" as="cache"
+    config "/etc/box/box.conf" "[box]\ncache = ${needs.cache.host}:${needs.cache.port}\n" owner="box" group="root" mode="0440"
+    config "/etc/box/secret.conf" template="box/secret.conf.j2" as="text" owner="box" mode="0400"
+    config "/etc/box/live/live.conf" "generation = ${vars.generation}\n" as="text" on-change="reload"
+    var generation=1
+    // Below /run/secrets, runc of podman 4.3 cannot mount it where the root file system is read-only; crun can.
+    secret "lab-token" path="/etc/box/token" owner="box" mode="0440"
+    secret "lab-word" env="WORD"
+    generate "lab-token" length=32
+    generate "lab-word" length=20
+    mount "/var/lib/box" volume="data"
+    reload signal="SIGHUP"
+    health "test" "-e" "/tmp/ready" interval="3s" timeout="5s" retries=20 start="5s" on-failure="kill"
+    stop timeout="10s"
+    restart "always" delay="1s"
+    ODD
+    task "note" run="echo noted with $WORD > /var/lib/box/note" before="start"
+    task "tick" run="echo tick >> /var/lib/box/ticks" schedule="*-*-* *:*:00/2"
+}
+
+service "lab-sick" {
+    image "lab-box"
+    role "sick"
+    command "sleep" "1000"
+    health "false" interval="1s" timeout="1s" retries=2 start="1s"
+    start-timeout "6s"
+    restart "no"
+}
+
+service "lab-own" {
+    image "lab-box"
+    role "own"
+    run-as "svc" uid=2001
+    config "/etc/box/box.conf" "who = svc\n" as="text"
+    config "/etc/box/live/live.conf" "generation = 1\n" as="text" on-change="reload"
+    secret "lab-token" path="/run/secrets/token" owner="box" mode="0400"
+    mount "/var/lib/box" volume="data"
+    reload signal="SIGHUP"
+}
+"##;
+
+const ESTATE: &str = r#"
+estate "lab" {
+    registry "registry.lab.example/wharf"
+    distro "debian-trixie"
+    limits "unenforced"
+    RECIPIENT
+    host "new" address="10.77.0.21" podman="5.4" { role "cache" "box" "sick" }
+    host "old" address="10.77.0.22" podman="4.3" { role "cache" "box" }
+    host "own" address="10.77.0.23" podman="5.4" { role "own" }
+}
+"#;
+
+/// A project with its images built, its secrets made, and the files of its hosts.
+pub struct Estate {
+    home: PathBuf,
+    name: &'static str,
+    /// The values of podman's secrets, by its names for them.
+    secrets: BTreeMap<String, Vec<u8>>,
+}
+
+impl Estate {
+    /// The estate of this file, made once for all tests here. None where no archive answers.
+    pub fn small() -> Option<&'static Self> {
+        static SMALL: OnceLock<Option<Estate>> = OnceLock::new();
+        let make = || {
+            let estate = Self::new("lab-small", "lab");
+            estate.write("layers/box/box.sh", BOX);
+            let odd = ODD.map(|(name, text)| format!("{name}={}", quoted(&text.replace("${", "$${"))));
+            estate.write("specs/lab.kdl", &SPEC.replace("ODD", &format!("env {}", odd.join(" "))));
+            estate
+                .write("templates/box/secret.conf.j2", "host = {{ host.name }}\ntoken = {{ secret(\"lab-token\") }}\n");
+            estate.write("targets/lab.kdl", &ESTATE.replace("RECIPIENT", &estate.recipient()));
+            estate.make(&["memcached", "lab-box"])
+        };
+        SMALL.get_or_init(make).as_ref()
+    }
+
+    /// An empty project in the folder `folder` of this run, for whoever builds.
+    pub fn new(folder: &str, name: &'static str) -> Self {
+        let home = scratch(folder);
+        // What another test was stopped in.
+        fs::remove_dir_all(&home).unwrap();
+        fs::create_dir_all(home.join("project")).unwrap();
+        fs::copy(WHARF, home.join("wharf")).unwrap();
+        Self { home, name, secrets: BTreeMap::new() }
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.home.join("project")
+    }
+
+    /// The images that were built, as a host sees them.
+    pub fn store(&self) -> PathBuf {
+        self.project().join(".wharf/store")
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.project().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// wharf as an ordinary user, in this project.
+    fn wharf(&self, arguments: &[&str]) -> Command {
+        let mut command = as_user(&self.home.join("wharf"));
+        command.args(arguments).arg("-C").arg(self.project()).current_dir("/");
+        command.env("HOME", &self.home).env("WHARF_CACHE", cache()).env("WHARF_IDENTITY", self.home.join("identity"));
+        command.env_remove("XDG_CACHE_HOME").env_remove("XDG_CONFIG_HOME");
+        command
+    }
+
+    /// Makes a key; the line that names who can read the estate's secrets.
+    pub fn recipient(&self) -> String {
+        own(&self.home);
+        ended(0, &self.wharf(&["secrets", "keygen"]).output().unwrap()).0
+    }
+
+    /// Builds images, makes secrets and the files of all hosts. None where no archive answers.
+    pub fn make(mut self, images: &[&str]) -> Option<Self> {
+        own(&self.home);
+        let build = [&["build"], images, &["--distro", "debian-trixie", "--arch", "x86_64"]].concat();
+        let output = self.wharf(&build).output().unwrap();
+        if nobody_answers(&output) {
+            return None;
+        }
+        ended(0, &output);
+        ended(0, &self.wharf(&["secrets", "generate", "--estate", self.name]).output().unwrap());
+        let to = self.units();
+        ended(0, &self.wharf(&["units", "--estate", self.name, "--to", to.to_str().unwrap()]).output().unwrap());
+        self.secrets = self.values();
+        Some(self)
+    }
+
+    fn units(&self) -> PathBuf {
+        self.home.join("units")
+    }
+
+    /// What podman's secrets hold. No file that wharf writes has it.
+    fn values(&self) -> BTreeMap<String, Vec<u8>> {
+        let project = wharf::estate::load(&self.project()).unwrap();
+        let name = EstateName::new(self.name).unwrap();
+        let vault = Vault::of(&self.project(), &name);
+        let identities = Identities::read(&self.home.join("identity")).unwrap();
+        let keeper = Keeper { safe: vault.read(&identities).unwrap(), seen: Mutex::default() };
+        keeper.see(&project, &name, &self.project());
+        keeper.seen.into_inner().unwrap()
+    }
+
+    /// What a secret of the estate holds.
+    pub fn secret(&self, name: &str) -> String {
+        ended(0, &self.wharf(&["secrets", "get", name, "--estate", self.name]).output().unwrap())
+            .0
+            .trim_end()
+            .to_owned()
+    }
+
+    /// What `wharf units` says of a host.
+    pub fn document(&self, host: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.units().join(format!("{host}.json"))).unwrap()).unwrap()
+    }
+
+    /// Brings a host all that it shall have: images, secrets, files. `podman` begins a podman of whoever runs them.
+    pub fn install(&self, host: &Host, name: &str, podman: &[&str]) {
+        let document = self.document(name);
+        for (reference, need) in document["images"].as_object().unwrap() {
+            let text = |key: &str| need[key].as_str().unwrap();
+            load(host, podman, reference, &format!("{}:{}-{}", text("image"), text("distro"), text("arch")));
+        }
+        for object in document["secrets"].as_object().unwrap().keys() {
+            host.feed(&[podman, &["secret", "create", object, "-"]].concat(), &self.secrets[object]);
+        }
+        for file in document["files"].as_array().unwrap() {
+            let path = file["path"].as_str().unwrap();
+            let id = |key: &str| u32::try_from(file[key].as_u64().unwrap()).unwrap();
+            let mode = u32::from_str_radix(file["mode"].as_str().unwrap(), 8).unwrap();
+            let bytes = fs::read(self.units().join(name).join(path.trim_start_matches('/'))).unwrap();
+            host.write(path, &bytes, (id("uid"), id("gid")), mode);
+        }
+    }
+}
+
+/// An image of the store under the name that units have for it.
+fn load(host: &Host, podman: &[&str], reference: &str, stored: &str) {
+    let (name, digest) = reference.split_once('@').unwrap();
+    let run = |words: &[&str]| host.run(&[podman, words].concat());
+    let id = run(&["pull", "--quiet", &format!("oci:/mnt/store:{stored}")]);
+    let id = id.lines().last().unwrap().trim().to_owned();
+    run(&["tag", &id, &format!("{name}:{}", &digest[7..19])]);
+    run(&["image", "exists", reference]);
+}
+
+/// Secrets, and what was asked of them.
+struct Keeper {
+    safe: Safe,
+    seen: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+impl Keeper {
+    fn see(&self, project: &Project, name: &EstateName, root: &Path) {
+        let release = fs::read_to_string(root.join("releases/current.kdl")).unwrap();
+        let release = wharf::release::Release::read("current", &release).unwrap();
+        let (estate, placed) = (&project.estates[name], &project.placed[name]);
+        let ground = Ground { project, estate, placed, release: &release, vault: self };
+        let hosts: Vec<&HostName> = estate.hosts.keys().collect();
+        desired::desired(ground, hosts).unwrap();
+    }
+}
+
+impl desired::Vault for Keeper {
+    fn names(&self) -> Vec<SecretName> {
+        self.safe.entries().keys().cloned().collect()
+    }
+
+    fn object(&self, name: &SecretName) -> Option<String> {
+        let value = self.safe.get(name).ok()?;
+        let object = self.safe.keyed_name(name, value);
+        self.seen.lock().unwrap().insert(object.clone(), value.expose().to_vec());
+        Some(object)
+    }
+
+    fn object_of(&self, label: &str, file: &config::File) -> Result<String, String> {
+        let lookup = |name: &str| {
+            let secret = self.safe.get(&SecretName::new(name).ok()?).ok()?;
+            Some(Zeroizing::new(secret.expose().to_vec()))
+        };
+        let bytes = file.reveal(&lookup).map_err(|error| error.to_string())?;
+        let object = self.safe.keyed_name_of(label, &bytes);
+        self.seen.lock().unwrap().insert(object.clone(), bytes.to_vec());
+        Ok(object)
+    }
+}
+
+/// A text as KDL writes it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

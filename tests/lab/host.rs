@@ -1,0 +1,249 @@
+//! A host, and the network that hosts are in.
+
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::place::scratch;
+use crate::unit::roots::unpacked;
+
+const KEEPER: &str = include_str!("keeper.sh");
+const BOOT: &str = include_str!("boot.sh");
+
+/// A program in a host, in a control group that is none of its services'.
+const ENTER: &str = "mkdir -p /sys/fs/cgroup/lab && echo $$ > /sys/fs/cgroup/lab/cgroup.procs && exec \"$@\"";
+
+/// The network between hosts: a bridge in a namespace that a process holds open.
+const SWITCH: &str = "set -e; ip link set lo up; ip link add hosts type bridge; ip address add 10.77.0.1/16 dev hosts; \
+                      ip link set hosts up; echo up; cat > /dev/null";
+
+/// What hosts in the lab need beside what a release calls its minimum.
+const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
+                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns";
+
+/// What a host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 13: podman 5.4, with Quadlet.
+    Trixie,
+    /// Debian 12: podman 4.3, without.
+    Bookworm,
+}
+
+impl Release {
+    /// Its root, made once; none where it cannot be had here, which was said then.
+    pub fn root(self) -> Option<PathBuf> {
+        let (suite, network) = match self {
+            Self::Trixie => ("trixie", "passt"),
+            Self::Bookworm => ("bookworm", "slirp4netns,runc"),
+        };
+        unpacked("lab-roots", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
+    }
+
+    /// podman's, for what this machine keeps to itself: controllers of cgroups, and here and there the right to raise a
+    /// limit, which podman 4.3 and crun 1.8 take for granted.
+    fn configuration(self) -> &'static str {
+        const CAP_SYS_RESOURCE: u64 = 1 << 24;
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+        let all = u64::from_str_radix(capabilities.trim(), 16).unwrap() & CAP_SYS_RESOURCE != 0;
+        match self {
+            Self::Bookworm if !all => {
+                "[containers]\npids_limit = 0\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1000:1000\"]\n\
+                 [engine]\nruntime = \"runc\"\n"
+            }
+            _ => "[containers]\npids_limit = 0\n",
+        }
+    }
+}
+
+/// A process that ends when its standard input does.
+struct Held {
+    child: Child,
+}
+
+impl Held {
+    /// Starts it and waits for its first line.
+    fn start(command: &mut Command) -> (Self, String) {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Self { child }, line.trim().to_owned())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Hosts that see each other.
+pub struct Lab {
+    switch: Held,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let (switch, said) = Held::start(Command::new("unshare").args(["--net", "sh", "-c", SWITCH]));
+        assert_eq!(said, "up");
+        Self { switch }
+    }
+
+    /// Boots a host; `store` is an OCI layout that it sees, with images to load. None where its root cannot be had.
+    pub fn boot(&self, release: Release, name: &str, address: &str, store: Option<&Path>) -> Option<Host> {
+        let root = release.root()?;
+        let folder = scratch(&format!("lab/{name}"));
+        // Closed to nobody who owns what is in it; its parents are this test's.
+        for made in ["upper/etc/containers", "upper/etc/systemd/system", "work", "root", "containers", "home"] {
+            fs::create_dir_all(folder.join(made)).unwrap();
+        }
+        let etc = folder.join("upper/etc");
+        fs::write(etc.join("containers/containers.conf"), release.configuration()).unwrap();
+        fs::write(etc.join("hostname"), format!("{name}\n")).unwrap();
+        fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{address} {name}\n")).unwrap();
+        // The kernel is the machine's.
+        std::os::unix::fs::symlink("/dev/null", etc.join("systemd/system/systemd-modules-load.service")).unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", KEEPER, "keeper"]);
+        command.arg(root).arg(&folder).args([name, BOOT]).arg(store.unwrap_or(Path::new("")));
+        let (keeper, outer) = Held::start(&mut command);
+        let mut host = Host { keeper, folder, init: 0, name: name.to_owned(), address: address.to_owned() };
+        let children = format!("/proc/{outer}/task/{outer}/children");
+        host.init = host.until("its first process", || {
+            fs::read_to_string(&children).unwrap_or_default().trim().parse::<u32>().ok()
+        });
+        host.until("its init", || fs::read_to_string(host.at("/proc/1/comm")).ok().filter(|name| name == "systemd\n"));
+        self.plug(&host);
+        host.until("its manager", || {
+            let state = host.try_run(&["systemctl", "is-system-running", "--wait"]);
+            let state = String::from_utf8(state.stdout).unwrap();
+            assert_ne!(state, "degraded\n", "{}", host.run(&["systemctl", "--failed"]));
+            (state == "running\n").then_some(())
+        });
+        Some(host)
+    }
+
+    /// Gives a host its link to the others.
+    fn plug(&self, host: &Host) {
+        let (switch, init, port) = (self.switch.child.id().to_string(), host.init.to_string(), &host.name);
+        // An interface's name has 15 characters at most.
+        assert!(port.len() <= 15, "{port}");
+        let ip = |of: &str, words: &[&str]| {
+            let output = Command::new("nsenter").args(["--target", of, "--net", "ip"]).args(words).output().unwrap();
+            assert!(output.status.success(), "ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        ip(&switch, &["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", &init]);
+        ip(&switch, &["link", "set", port, "master", "hosts", "up"]);
+        ip(&init, &["address", "add", &format!("{}/16", host.address), "dev", "eth0"]);
+        ip(&init, &["link", "set", "eth0", "up"]);
+    }
+}
+
+/// A host that is up.
+pub struct Host {
+    // First: the host ends before its folder is taken away.
+    keeper: Held,
+    folder: PathBuf,
+    /// Its init, as the machine knows it.
+    init: u32,
+    name: String,
+    address: String,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(self.keeper.child.stdin.take());
+        let _ = self.keeper.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Host {
+    /// A path of the host, as the machine knows it.
+    pub fn at(&self, path: &str) -> PathBuf {
+        Path::new(&format!("/proc/{}/root", self.init)).join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file of the host.
+    pub fn write(&self, path: &str, bytes: &[u8], (uid, gid): (u32, u32), mode: u32) {
+        let at = self.at(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, bytes).unwrap();
+        chown(&at, Some(uid), Some(gid)).unwrap();
+        fs::set_permissions(&at, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A program that begins in the host as root.
+    pub fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args([
+            "--target",
+            &self.init.to_string(),
+            "--all",
+            "--wdns=/",
+            "env",
+            "-i",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+        ]);
+        command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(["sh", "-c", ENTER, "sh"]).args(words);
+        command
+    }
+
+    /// Runs a program in the host, however it ends.
+    pub fn try_run(&self, words: &[&str]) -> Output {
+        self.command(words).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs a program in the host that has to end well; its standard output.
+    pub fn run(&self, words: &[&str]) -> String {
+        let output = self.try_run(words);
+        if !output.status.success() {
+            panic!(
+                "{words:?} on {}: {}\n{}{}",
+                self.name,
+                output.status,
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same with bytes for its standard input.
+    pub fn feed(&self, words: &[&str], bytes: &[u8]) {
+        let mut child = self.command(words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name);
+    }
+
+    /// Waits for something of the host, not for ever.
+    pub fn until<T>(&self, what: &str, is: impl Fn() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = is() {
+                return found;
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                let mut console = String::new();
+                let file = fs::File::open(self.folder.join("console"));
+                let _ = file.and_then(|mut file| file.read_to_string(&mut console));
+                panic!("{what} of {} did not come: {console}{}", self.name, self.journal("*"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The end of a unit's journal.
+    pub fn journal(&self, unit: &str) -> String {
+        let output = self.try_run(&["journalctl", "--no-pager", "--lines=60", "--unit", unit]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}

@@ -1,0 +1,37 @@
+//! Containers of an ordinary user.
+
+use super::estate::Estate;
+use super::runs::can;
+use super::{Lab, Release};
+
+/// A program of the user that the estate names.
+const AS: [&str; 6] = ["runuser", "--user=svc", "--", "env", "HOME=/home/svc", "XDG_RUNTIME_DIR=/run/user/2001"];
+
+#[test]
+fn a_service_of_an_ordinary_user_runs_without_anybody_logged_in() {
+    if !can() {
+        return;
+    }
+    let (Some(estate), lab) = (Estate::small(), Lab::new()) else { return };
+    let Some(host) = lab.boot(Release::Trixie, "own", "10.77.0.23", Some(&estate.store())) else { return };
+    host.run(&["useradd", "--uid=2001", "--create-home", "--shell=/usr/sbin/nologin", "svc"]);
+    host.run(&["loginctl", "enable-linger", "svc"]);
+    host.until("the user's manager", || host.at("/run/user/2001/bus").exists().then_some(()));
+    estate.install(&host, "own", &[&AS[..], &["podman"]].concat());
+    let run = |words: &[&str]| host.run(&[&AS[..], words].concat());
+    run(&["systemctl", "--user", "daemon-reload"]);
+    run(&["systemctl", "--user", "start", "lab-own.service"]);
+    assert_eq!(run(&["podman", "inspect", "--format={{.State.Health.Status}}", "lab-own"]), "healthy\n");
+    let exec = |words: &[&str]| run(&[&["podman", "exec", "lab-own"], words].concat());
+    assert_eq!(exec(&["cat", "/etc/box/box.conf"]), "who = svc\n");
+    assert_eq!(exec(&["cat", "/run/secrets/token"]), estate.secret("lab-token"));
+    assert_eq!(exec(&["id", "-u"]), "42999\n");
+    // It is the user's: root's podman knows nothing of it.
+    assert_eq!(host.run(&["podman", "ps", "--all", "--quiet"]), "");
+    run(&["systemctl", "--user", "reload", "lab-own.service"]);
+    host.until("the reload", || {
+        let words = ["podman", "exec", "lab-own", "cat", "/var/lib/box/reloaded"];
+        (host.try_run(&[&AS[..], &words].concat()).stdout == b"generation = 1\n").then_some(())
+    });
+    run(&["systemctl", "--user", "is-active", "lab-own.service"]);
+}
