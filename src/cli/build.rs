@@ -31,9 +31,9 @@ pub struct Arguments {
     /// Refuse maintainer scripts that changed since they were judged
     #[arg(long)]
     strict: bool,
-    /// Where the manifests that units name are written down, where the project has an estate: releases/NAME.kdl
-    #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
-    release: ReleaseName,
+    /// Write the manifests, which units name, down in releases/NAME.kdl; `current` where the project has an estate of its own
+    #[arg(long, value_name = "NAME")]
+    release: Option<ReleaseName>,
 }
 
 /// What `wharf --json build` prints (docs/json.md).
@@ -104,8 +104,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let workshop = tools.workshop(&project, &lock, &fragments, &progress);
     let outcome = build::build_all(&workshop, &store, &images, arguments.strict)?;
     report(&outcome, global, screen)?;
-    if project.estates.values().any(|estate| estate.origin == Origin::Project) {
-        note(&project, &arguments.release, &outcome, screen)?;
+    let own = project.estates.values().any(|estate| estate.origin == Origin::Project);
+    let release = arguments.release.or_else(|| own.then(|| ReleaseName::new(release::CURRENT).ok()).flatten());
+    if let Some(name) = release {
+        note(&project, &name, &outcome, screen)?;
     }
     let any = !outcome.built.is_empty();
     if outcome.wrong.is_empty() {

@@ -57,6 +57,16 @@ impl Fault {
         self
     }
 
+    /// As it is for people who do not know where the texts lie: with their folder before the name.
+    #[must_use]
+    pub fn below(mut self, folder: &str) -> Self {
+        let named = |source: NamedSource<Arc<str>>| {
+            NamedSource::new(format!("{folder}/{}", source.name()), Arc::clone(source.inner()))
+        };
+        self.source = self.source.map(named);
+        self
+    }
+
     /// What messages call the text to blame, and the line in it, from 1.
     pub fn place(&self) -> Option<(&str, usize)> {
         let source = self.source.as_ref()?;

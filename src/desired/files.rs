@@ -79,7 +79,15 @@ pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) 
     let sight = Sight::new(member, common, &mut wrong.mistakes);
     let mut found = Vec::new();
     for config in member.service.configs.values() {
-        found.extend(make(config, &sight, wrong).map(|file| (config.path.to_string(), file.settings())));
+        let Some(file) = make(config, &sight, wrong) else { continue };
+        let mut settings = file.settings();
+        if matches!(config.content, ConfigContent::Text(_)) {
+            // A text in a spec has no file of its own: its node is the place.
+            for setting in settings.iter_mut().filter(|setting| matches!(setting.place, Place::Line { .. })) {
+                setting.place = Place::Spec(config.span);
+            }
+        }
+        found.push((config.path.to_string(), settings));
     }
     found
 }
@@ -192,7 +200,8 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
                     Refusal::Fault(mut fault) => {
                         let (path, group, host) = (&config.path, &member.group.name, &member.host.name);
                         fault.message = format!("{}, for {path} of `{group}` on {host}", fault.message);
-                        wrong.faults.push(fault);
+                        let own = matches!(config.content, ConfigContent::Text(_) | ConfigContent::Overrides);
+                        wrong.faults.push(if own { fault } else { fault.below("templates") });
                     }
                 }
             }

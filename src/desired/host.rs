@@ -167,14 +167,22 @@ fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (
 
 /// A unit for each pod that containers say they are in, with their ports and network.
 fn pods(units: &mut Units) {
-    let mut pods: BTreeMap<String, (Pod, Scope, Option<u32>, Span, BTreeSet<ServiceName>)> = BTreeMap::new();
+    struct Found {
+        pod: Pod,
+        scope: Scope,
+        uid: Option<u32>,
+        of: BTreeSet<ServiceName>,
+        span: Span,
+    }
+    let mut pods: BTreeMap<String, Found> = BTreeMap::new();
     for Unit { meaning, scope, uid, of, span } in units.values_mut() {
         let Meaning::Container(container) = meaning else { continue };
         let mut parts = container.parts().clone();
         let Some((name, _)) = parts.pod.clone() else { continue };
-        let new = || (Pod::new(name.clone()), *scope, *uid, *span, BTreeSet::new());
-        let (pod, .., groups) = pods.entry(name.to_string()).or_insert_with(new);
-        groups.extend(of.iter().cloned());
+        let new = || Found { pod: Pod::new(name.clone()), scope: *scope, uid: *uid, of: BTreeSet::new(), span: *span };
+        let found = pods.entry(name.to_string()).or_insert_with(new);
+        found.of.extend(of.iter().cloned());
+        let pod = &mut found.pod;
         // A container in a pod has the pod's network.
         let network = std::mem::take(&mut parts.network);
         if pod.network.networks.is_empty() {
@@ -190,7 +198,7 @@ fn pods(units: &mut Units) {
             **container = changed;
         }
     }
-    for (pod, scope, uid, span, of) in pods.into_values() {
+    for Found { pod, scope, uid, of, span } in pods.into_values() {
         let meaning = Meaning::Pod(Box::new(pod));
         let name = meaning.unit().service().to_string();
         units.insert(name, Unit { meaning, scope, uid, of, span });

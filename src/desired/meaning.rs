@@ -8,10 +8,10 @@ use crate::estate::{
 };
 use crate::name::{AccountName, ServiceName};
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Span};
+use crate::spec::{Log, Mistake, Origin, Span};
 use crate::unit::container::{
-    Life, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload, Restart as UnitRestart,
-    Run, Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
+    Life, Limits, Mount, Net, Networking, Notify as UnitNotify, Process, Protocol, Publish, Reload,
+    Restart as UnitRestart, Run, Secret, SecretAs, Security, Source, Storage, Timeout, Tmpfs,
 };
 use crate::unit::{
     Container, ContainerParts, Head, Health, HealthParts, HealthTest, ImageRef, Meaning, Network, NetworkParts,
@@ -88,7 +88,9 @@ fn image(member: &Member<'_>, log: &mut Log) -> Option<(ImageRef, ImageNeed)> {
         let message = format!("`{}` for {} on {} is in no release", key.image, key.distro, key.arch);
         let mistake = Mistake::new("no-manifest", member.service.image.span, message).label("no manifest to name");
         let help = format!("build it: wharf build {} --distro {} --arch {}", key.image, key.distro, key.arch);
-        let mistake = mistake.help(help);
+        // For an estate of its own, a project writes the release unasked.
+        let named = if member.ground.estate.origin == Origin::Project { "" } else { " --release current" };
+        let mistake = mistake.help(help + named);
         if !log.iter().any(|known| known.message == mistake.message) {
             log.push(mistake);
         }
@@ -385,10 +387,9 @@ fn security(spec: &estate::Container) -> Security {
     security
 }
 
-fn limits(member: &Member<'_>, log: &mut Log) -> crate::unit::container::Limits {
+fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     let spec = &member.service.container;
-    let mut limits = crate::unit::container::Limits::default();
-    limits.sysctl = spec.sysctls.clone();
+    let mut limits = Limits { sysctl: spec.sysctls.clone(), ..Limits::default() };
     let number = |text: &str| match text {
         "unlimited" | "-1" => None,
         text => text.parse::<u64>().ok(),

@@ -5,6 +5,7 @@ mod crash;
 mod disk;
 mod locking;
 mod notes;
+mod release;
 mod same;
 mod tree;
 

@@ -12,7 +12,7 @@ const QUADLETS: &str = "/etc/containers/systemd";
 const PLAIN: &str = "/etc/systemd/system";
 
 /// What the generator makes of a host's units, all of which it takes without a word.
-fn generated(root: &Root, units: &[(String, String)], user: bool, whose: &str) -> Vec<(String, String)> {
+fn generated(root: &Root, units: &[(String, String)], user: bool, whose: &str) -> Units {
     let texts = units.iter().map(|(name, text)| (name.clone(), text.as_str()));
     let generated = root.generate(texts, user, None);
     assert!(generated.good, "{whose} on {}: {}", root.version, generated.said);
@@ -25,8 +25,11 @@ fn generated(root: &Root, units: &[(String, String)], user: bool, whose: &str) -
     generated.services
 }
 
-/// Hosts with the same units, by their units: they are judged once.
-fn distinct(files: &Files) -> BTreeMap<(Vec<(String, String)>, Vec<(String, String)>), String> {
+/// Names and texts of units.
+type Units = Vec<(String, String)>;
+
+/// Hosts with the same units, by their units for podman's generator and their plain ones: they are judged once.
+fn distinct(files: &Files) -> BTreeMap<(Units, Units), String> {
     let units = |host: &String| (texts(files, host, QUADLETS), texts(files, host, PLAIN));
     hosts(files).into_iter().map(|host| (units(&host), host)).collect()
 }

@@ -102,11 +102,6 @@ impl World {
         self.out(&["--estate", estate, "secrets", "generate"]);
     }
 
-    /// The node that names who can read secrets.
-    pub fn recipient(&self) -> &str {
-        &self.recipient
-    }
-
     fn folder(&self) -> &Path {
         match &self.place {
             Place::Own(folder) => folder.path(),
