@@ -14,5 +14,6 @@ mod estate;
 mod host;
 mod runs;
 mod user;
+mod whole;
 
 pub use host::{Host, Lab, Release};
