@@ -176,6 +176,10 @@ name!(
     /// The name of a volume.
     VolumeName, "a volume name", "lower-case letters, digits and single `-`, `_` or `.` between them", component
 );
+name!(
+    /// The name of a release: releases/NAME.kdl.
+    ReleaseName, "a release name", "lower-case letters, digits and single `-`, `_` or `.` between them", component
+);
 
 #[cfg(test)]
 mod tests {

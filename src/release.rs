@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::digest::Digest;
 use crate::estate::ImageKey;
-use crate::name::{ArchName, DistroName, ImageName};
+use crate::name::{ArchName, DistroName, ImageName, ReleaseName};
 use crate::spec::{Log, Mistake, Mistakes, Origin, Reader, Sources, parse, unknown_child};
 
 /// The release that is meant where none is named.
@@ -20,7 +20,7 @@ pub struct Release {
 
 impl Release {
     /// Where a release lies, relative to the project's root.
-    pub fn path(name: &str) -> String {
+    pub fn path(name: &ReleaseName) -> String {
         format!("releases/{name}.kdl")
     }
 

@@ -7,7 +7,7 @@ use super::{Exit, Failure, Global, each, load_project, lock};
 use crate::build::{self, Wish};
 use crate::digest::Digest;
 use crate::estate::Project;
-use crate::name::{ArchName, DistroName, ImageName};
+use crate::name::{ArchName, DistroName, ImageName, ReleaseName};
 use crate::oci::{Ref, Store};
 use crate::release::{self, Release};
 use crate::spec::Origin;
@@ -33,7 +33,7 @@ pub struct Arguments {
     strict: bool,
     /// Where the manifests that units name are written down, where the project has an estate: releases/NAME.kdl
     #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
-    release: String,
+    release: ReleaseName,
 }
 
 /// What `wharf --json build` prints (docs/json.md).
@@ -117,7 +117,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
 }
 
 /// Writes down the manifests that were built, beside those of other images.
-fn note(project: &Project, name: &str, outcome: &build::Outcome, screen: &Screen) -> Result<(), Failure> {
+fn note(project: &Project, name: &ReleaseName, outcome: &build::Outcome, screen: &Screen) -> Result<(), Failure> {
     let path = Release::path(name);
     let mut release = super::units::read_release(project, name).or_else(|failure| match project.root.join(&path).exists() {
         true => Err(failure),

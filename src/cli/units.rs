@@ -1,6 +1,6 @@
 //! `wharf units`: the files that each host would get.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,11 +12,11 @@ use super::{Exit, Failure, Global, chosen_estate, load_project};
 use crate::desired::{Desired, Ground, HostDesired, ImageNeed, SecretSource, Wrong, desired};
 use crate::digest::Digest;
 use crate::estate::{Estate, Project};
-use crate::name::{HostName, ServiceName};
+use crate::name::{HostName, ReleaseName, ServiceName};
 use crate::release::{self, Release};
 use crate::spec::{Mistakes, did_you_mean};
 use crate::ui::Screen;
-use crate::unit::Ask;
+use crate::unit::{Ask, Meaning};
 
 /// Arguments of `wharf units`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub struct Arguments {
     services: Vec<String>,
     /// The release whose manifests units name: releases/NAME.kdl
     #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
-    release: String,
+    release: ReleaseName,
     #[command(flatten)]
     vault: super::vault::VaultOptions,
 }
@@ -81,13 +81,29 @@ pub(super) fn reported(project: &Project, wrong: Wrong) -> Failure {
 }
 
 /// A release of the project; an empty one where nothing was built yet.
-pub(super) fn read_release(project: &Project, name: &str) -> Result<Release, Failure> {
+pub(super) fn read_release(project: &Project, name: &ReleaseName) -> Result<Release, Failure> {
     let path = Release::path(name);
+    let missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     match fs::read_to_string(project.root.join(&path)) {
         Ok(text) => Ok(Release::read(&path, &text)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && name == release::CURRENT => Ok(Release::default()),
-        Err(error) => Err(Failure::with_help(format!("{path} cannot be read: {error}"), "`wharf build` writes releases/current.kdl")),
+        Err(error) if missing(&error) && name.as_str() == release::CURRENT => Ok(Release::default()),
+        Err(error) if missing(&error) => {
+            let known = releases(&project.root);
+            let help = did_you_mean(name.as_str(), known.iter().map(String::as_str));
+            let help = help.unwrap_or_else(|| format!("`wharf build --release {name}` writes {path}"));
+            Err(Failure::with_help(format!("there is no release `{name}`: no {path}"), help))
+        }
+        Err(error) => Err(Failure::plain(format!("{path} cannot be read: {error}"))),
     }
+}
+
+/// The names of a project's releases.
+fn releases(root: &Path) -> Vec<String> {
+    let entries = root.join("releases").read_dir().into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".kdl").map(str::to_owned)).collect();
+    names.sort();
+    names
 }
 
 fn hosts<'a>(estate: &'a Estate, named: &[String]) -> Result<Vec<&'a HostName>, Failure> {
@@ -133,6 +149,16 @@ fn keep(host: &mut HostDesired, services: &[ServiceName]) {
     let files = &host.files;
     host.meanings.retain(|path, _| files.contains_key(path));
     host.asks.retain(|path, _| files.contains_key(path));
+    let (mut secrets, mut images) = (BTreeSet::new(), BTreeSet::new());
+    for meaning in host.meanings.values() {
+        if let Meaning::Container(container) = meaning {
+            let parts = container.parts();
+            secrets.extend(parts.storage.secrets.iter().map(|secret| secret.name.to_string()));
+            images.insert(parts.image.to_string());
+        }
+    }
+    host.secrets.retain(|name, _| secrets.contains(name));
+    host.images.retain(|name, _| images.contains(name));
 }
 
 /// The folder of a host below `to`, with all its files.
@@ -182,7 +208,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct FileLine<'a> {
     path: &'a str,
-    service: Option<&'a ServiceName>,
+    services: &'a BTreeSet<ServiceName>,
     uid: u32,
     gid: u32,
     mode: String,
@@ -192,7 +218,7 @@ struct FileLine<'a> {
 fn document<'a>(name: &'a HostName, host: &'a HostDesired) -> Document<'a> {
     let files = host.files.iter().map(|(path, file)| FileLine {
         path,
-        service: file.of.as_ref(),
+        services: &file.of,
         uid: file.uid,
         gid: file.gid,
         mode: format!("{:04o}", file.mode),
@@ -206,8 +232,11 @@ fn listing(documents: &[Document<'_>]) -> String {
     for document in documents {
         let _ = writeln!(text, "{}", document.host);
         for file in &document.files {
-            let service = file.service.map(|name| format!("  {name}")).unwrap_or_default();
-            let _ = writeln!(text, "  {} {}:{} {}{service}", file.mode, file.uid, file.gid, file.path);
+            let _ = write!(text, "  {} {}:{} {}", file.mode, file.uid, file.gid, file.path);
+            for (index, name) in file.services.iter().enumerate() {
+                let _ = write!(text, "{}{name}", if index == 0 { "  " } else { ", " });
+            }
+            text.push('\n');
         }
         for name in document.secrets.keys() {
             let _ = writeln!(text, "  secret {name}");

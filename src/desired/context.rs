@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::estate::Provider;
+use crate::estate::{Provider, Text};
 use crate::spec::Log;
 
 use super::member::{Member, holders, members, var_json};
@@ -119,9 +119,11 @@ fn needs(member: &Member<'_>) -> Value {
 
 fn vars(member: &Member<'_>, log: &mut Log) -> Value {
     let mut vars = Map::new();
-    for own in member.changes(log) {
+    let changes = member.changes(log);
+    for own in changes {
         for (name, value) in &own.vars {
-            vars.insert(name.clone(), var_json(&value.value));
+            let mut fill = |text: &str| member.fill(&Text::template(text), value.span, log);
+            vars.insert(name.clone(), var_json(&value.value, &mut fill));
         }
     }
     Value::Object(vars)

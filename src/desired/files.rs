@@ -1,7 +1,7 @@
 //! Configuration files of a member: rendered, changed by overrides, and where they are mounted from.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -312,7 +312,9 @@ fn place(
     }
     let bytes = file.text().as_bytes().to_vec();
     let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
-        host.insert(path.to_string(), HostFile { bytes, uid, gid, mode, of: Some(group) });
+        let file = HostFile { bytes, uid, gid, mode, of: BTreeSet::new() };
+        // Groups may have the same file.
+        host.entry(path.to_string()).or_insert(file).of.insert(group);
     };
     if config.on_change == OnChange::Restart {
         // By content: a file that changes is another file, and the unit says so.
@@ -323,8 +325,7 @@ fn place(
     }
     // Where it stays: replaced by rename while the container runs.
     let (folder, name) = config.path.as_str().rsplit_once('/')?;
-    let flat = folder.trim_start_matches('/').replace('/', "-");
-    let live = format!("/var/lib/wharf/live/{}/{flat}", member.group.name);
+    let live = format!("/var/lib/wharf/live/{}{folder}", member.group.name);
     let path = ImagePath::new(&format!("{live}/{name}")).ok()?;
     put(&path, host);
     if config.on_change == OnChange::Nothing {

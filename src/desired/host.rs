@@ -22,8 +22,8 @@ struct Unit {
     scope: Scope,
     /// The user whose manager runs it.
     uid: Option<u32>,
-    /// The group that asks for it; none where several do, or the estate.
-    of: Option<ServiceName>,
+    /// The groups that ask for it; none for what is the estate's.
+    of: BTreeSet<ServiceName>,
     span: Span,
 }
 
@@ -52,12 +52,14 @@ pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a Ho
         })
         .collect();
     let mut all = Wrong::default();
+    let mut said: Vec<(Option<Span>, String)> = Vec::new();
     let mut desired = Desired::default();
     for (name, host, wrong) in found {
         // One service on many hosts makes one mistake.
         for mistake in wrong.mistakes {
-            let known = |other: &Mistake| other.span == mistake.span && other.code == mistake.code;
-            if !all.mistakes.iter().any(known) {
+            let words = (mistake.span, mistake.message.replace(name.as_str(), ""));
+            if !said.contains(&words) {
+                said.push(words);
                 all.mistakes.push(mistake);
             }
         }
@@ -94,7 +96,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     let target = |scope| {
         let meaning = target.clone()?;
         let name = meaning.unit().to_string();
-        Some((name, Unit { meaning, scope, uid: None, of: None, span: ground.estate.span }))
+        Some((name, Unit { meaning, scope, uid: None, of: BTreeSet::new(), span: ground.estate.span }))
     };
     units.extend(target(Scope::System));
     for member in &members {
@@ -112,7 +114,8 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         }
         if let Some(account) = &member.service.container.run_as {
             let path = format!("/var/lib/systemd/linger/{}", account.value.0);
-            desired.files.insert(path, HostFile::plain(Vec::new(), Some(member.group.name.clone())));
+            let file = desired.files.entry(path).or_insert_with(|| HostFile::plain(Vec::new(), BTreeSet::new()));
+            file.of.insert(member.group.name.clone());
         }
     }
     pods(&mut units);
@@ -122,15 +125,14 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
         match unit::units(&meaning, &version, scope) {
             Ok(written) => {
-                for file in written {
-                    let path = unit_path(&file, scope, uid);
-                    let asks = unit::asks(&meaning, &version);
-                    if !asks.is_empty() {
-                        desired.asks.insert(path.clone(), asks);
-                    }
-                    desired.files.insert(path.clone(), HostFile::plain(file.render(), of.clone()));
-                    desired.meanings.insert(path, meaning.clone());
+                let Some(file) = written.first() else { continue };
+                let path = unit_path(file, scope, uid);
+                let asks = unit::asks(&meaning, &version);
+                if !asks.is_empty() {
+                    desired.asks.insert(path.clone(), asks);
                 }
+                desired.files.insert(path.clone(), HostFile::plain(file.render(), of));
+                desired.meanings.insert(path, meaning);
             }
             Err(error) => {
                 let message = format!("{name} on {}: {error}", host.name);
@@ -145,16 +147,19 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
 /// Adds a unit; two that say different things under one name are a mistake.
 fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (Scope, Option<u32>), log: &mut Log) {
     let name = meaning.unit().service().to_string();
-    match units.get(&name) {
+    let of = member.group.name.clone();
+    match units.get_mut(&name) {
         Some(known) if known.meaning != meaning => {
             let message =
                 format!("two units of {} would be called `{name}` and say different things", member.host.name);
             let mistake = Mistake::new("duplicate", member.service.span, message).label("of this");
             log.push(mistake.also(known.span, "and of this"));
         }
-        Some(_) => {}
+        Some(known) => {
+            known.of.insert(of);
+        }
         None => {
-            let of = Some(member.group.name.clone());
+            let of = BTreeSet::from([of]);
             units.insert(name, Unit { meaning, scope, uid, of, span: member.service.span });
         }
     }
@@ -162,12 +167,14 @@ fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (
 
 /// A unit for each pod that containers say they are in, with their ports and network.
 fn pods(units: &mut Units) {
-    let mut pods: BTreeMap<String, (Pod, Scope, Option<u32>, Span)> = BTreeMap::new();
-    for Unit { meaning, scope, uid, span, .. } in units.values_mut() {
+    let mut pods: BTreeMap<String, (Pod, Scope, Option<u32>, Span, BTreeSet<ServiceName>)> = BTreeMap::new();
+    for Unit { meaning, scope, uid, of, span } in units.values_mut() {
         let Meaning::Container(container) = meaning else { continue };
         let mut parts = container.parts().clone();
         let Some((name, _)) = parts.pod.clone() else { continue };
-        let (pod, ..) = pods.entry(name.to_string()).or_insert_with(|| (Pod::new(name), *scope, *uid, *span));
+        let new = || (Pod::new(name.clone()), *scope, *uid, *span, BTreeSet::new());
+        let (pod, .., groups) = pods.entry(name.to_string()).or_insert_with(new);
+        groups.extend(of.iter().cloned());
         // A container in a pod has the pod's network.
         let network = std::mem::take(&mut parts.network);
         if pod.network.networks.is_empty() {
@@ -183,10 +190,10 @@ fn pods(units: &mut Units) {
             **container = changed;
         }
     }
-    for (pod, scope, uid, span) in pods.into_values() {
+    for (pod, scope, uid, span, of) in pods.into_values() {
         let meaning = Meaning::Pod(Box::new(pod));
         let name = meaning.unit().service().to_string();
-        units.insert(name, Unit { meaning, scope, uid, of: None, span });
+        units.insert(name, Unit { meaning, scope, uid, of, span });
     }
 }
 
@@ -205,10 +212,15 @@ fn unit_path(file: &UnitFile, scope: Scope, uid: Option<u32>) -> String {
 fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesired, log: &mut Log) {
     let mut sysctls: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
     let mut modules: BTreeSet<&str> = BTreeSet::new();
+    let mut of: [BTreeSet<ServiceName>; 3] = Default::default();
     let mut dirs: BTreeMap<&ImagePath, (String, Span)> = BTreeMap::new();
     for member in members {
-        let span = member.service.span;
-        for (name, value) in &member.service.host.sysctls {
+        let (span, wants) = (member.service.span, &member.service.host);
+        let any = [!wants.sysctls.is_empty(), !wants.modules.is_empty(), !wants.dirs.is_empty()];
+        for (groups, _) in of.iter_mut().zip(any).filter(|(_, any)| *any) {
+            groups.insert(member.group.name.clone());
+        }
+        for (name, value) in &wants.sysctls {
             match sysctls.get(name.as_str()) {
                 Some((other, first)) if *other != value.as_str() => {
                     let message = format!("`{name}` of {} would be {other} and {value}", member.host.name);
@@ -220,8 +232,8 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
                 }
             }
         }
-        modules.extend(member.service.host.modules.iter().map(String::as_str));
-        for (path, dir) in &member.service.host.dirs {
+        modules.extend(wants.modules.iter().map(String::as_str));
+        for (path, dir) in &wants.dirs {
             let owner: Option<&Owner> = dir.owner.as_ref();
             let (uid, gid) = meaning::owner(member, owner, dir.group.as_ref(), span, log);
             let mode = dir.mode.map_or(0o755, |mode| mode.0);
@@ -239,14 +251,19 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
         }
     }
     let estate = &ground.estate.name;
-    let mut put = |path: String, lines: Vec<String>| {
+    let [sysctls_of, modules_of, dirs_of] = of;
+    let mut put = |path: String, lines: Vec<String>, of| {
         if !lines.is_empty() {
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-            desired.files.insert(path, HostFile::plain(text, None));
+            desired.files.insert(path, HostFile::plain(text, of));
         }
     };
     let lines = sysctls.into_iter().map(|(name, (value, _))| format!("{name} = {value}")).collect();
-    put(format!("/etc/sysctl.d/60-wharf-{estate}.conf"), lines);
-    put(format!("/etc/modules-load.d/wharf-{estate}.conf"), modules.into_iter().map(str::to_owned).collect());
-    put(format!("/etc/tmpfiles.d/wharf-{estate}.conf"), dirs.into_values().map(|(line, _)| line).collect());
+    put(format!("/etc/sysctl.d/60-wharf-{estate}.conf"), lines, sysctls_of);
+    put(
+        format!("/etc/modules-load.d/wharf-{estate}.conf"),
+        modules.into_iter().map(str::to_owned).collect(),
+        modules_of,
+    );
+    put(format!("/etc/tmpfiles.d/wharf-{estate}.conf"), dirs.into_values().map(|(line, _)| line).collect(), dirs_of);
 }

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::estate::{Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue};
-use crate::name::{CapabilityName, HostName};
-use crate::spec::{Log, Mistake, Scalar, Span};
+use crate::name::{CapabilityName, HostName, RoleName};
+use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
 
 use super::Ground;
 
@@ -73,12 +73,17 @@ impl<'a> Member<'a> {
             layers.extend(estate.stamps.get(&self.group.name).map(|stamp| &stamp.own));
         }
         layers.push(&estate.own);
-        let roles: Vec<&Overrides> = self
-            .host
-            .roles
-            .iter()
-            .filter_map(|role| estate.roles.get(&role.value).map(|changes| &changes.own))
-            .collect();
+        let shared = self.group.cell.as_ref().and_then(|cell| estate.cells.get(cell));
+        let shared = shared.into_iter().flat_map(|cell| &cell.shares);
+        let shared = shared.filter(|share| share.hosts.iter().any(|name| name.value == self.host.name));
+        let mut names: Vec<&Spanned<RoleName>> = self.host.roles.iter().collect();
+        for role in shared.flat_map(|share| &share.roles) {
+            if !names.iter().any(|known| known.value == role.value) {
+                names.push(role);
+            }
+        }
+        let roles: Vec<&Overrides> =
+            names.into_iter().filter_map(|role| estate.roles.get(&role.value).map(|changes| &changes.own)).collect();
         disagreements(self.host, &roles, log);
         layers.extend(roles);
         let cell = self.group.cell.as_ref().or(self.host.cell.as_ref());
@@ -236,10 +241,10 @@ pub fn holders<'a>(ground: Ground<'a>, vip: &'a crate::estate::Vip) -> impl Iter
     held.map(|host| &host.name)
 }
 
-/// A value of KDL as JSON.
-pub fn json_of(scalar: &Scalar) -> Value {
+/// A value of KDL as JSON; `fill` completes texts.
+fn json_of(scalar: &Scalar, fill: &mut dyn FnMut(&str) -> String) -> Value {
     match scalar {
-        Scalar::Text(text) => Value::String(text.replace("$${", "${")),
+        Scalar::Text(text) => Value::String(fill(text)),
         Scalar::Integer(number) => {
             i64::try_from(*number).map_or_else(|_| Value::String(number.to_string()), Value::from)
         }
@@ -250,10 +255,12 @@ pub fn json_of(scalar: &Scalar) -> Value {
 }
 
 /// A variable as JSON.
-pub fn var_json(value: &VarValue) -> Value {
+pub fn var_json(value: &VarValue, fill: &mut dyn FnMut(&str) -> String) -> Value {
     match value {
-        VarValue::One(scalar) => json_of(scalar),
-        VarValue::List(list) => Value::Array(list.iter().map(json_of).collect()),
-        VarValue::Map(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), var_json(value))).collect()),
+        VarValue::One(scalar) => json_of(scalar, fill),
+        VarValue::List(list) => Value::Array(list.iter().map(|scalar| json_of(scalar, fill)).collect()),
+        VarValue::Map(map) => {
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), var_json(value, fill))).collect())
+        }
     }
 }

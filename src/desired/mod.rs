@@ -10,7 +10,7 @@ mod member;
 mod shared;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -69,13 +69,13 @@ pub struct HostFile {
     pub gid: u32,
     /// Its permissions.
     pub mode: u16,
-    /// What it is there for.
-    pub of: Option<ServiceName>,
+    /// The groups that it is there for; empty for what is the estate's.
+    pub of: BTreeSet<ServiceName>,
 }
 
 impl HostFile {
     /// A file of root's that all can read.
-    pub fn plain(bytes: impl Into<Vec<u8>>, of: Option<ServiceName>) -> Self {
+    pub fn plain(bytes: impl Into<Vec<u8>>, of: BTreeSet<ServiceName>) -> Self {
         Self { bytes: bytes.into(), uid: 0, gid: 0, mode: 0o644, of }
     }
 

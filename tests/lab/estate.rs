@@ -139,7 +139,8 @@ impl Estate {
             estate.write("layers/box/box.sh", BOX);
             let odd = ODD.map(|(name, text)| format!("{name}={}", quoted(&text.replace("${", "$${"))));
             estate.write("specs/lab.kdl", &SPEC.replace("ODD", &format!("env {}", odd.join(" "))));
-            estate.write("templates/box/secret.conf.j2", "host = {{ host.name }}\ntoken = {{ secret(\"lab-token\") }}\n");
+            estate
+                .write("templates/box/secret.conf.j2", "host = {{ host.name }}\ntoken = {{ secret(\"lab-token\") }}\n");
             estate.write("targets/lab.kdl", &ESTATE.replace("RECIPIENT", &estate.recipient()));
             estate.make(&["memcached", "lab-box"])
         };
@@ -219,7 +220,10 @@ impl Estate {
 
     /// What a secret of the estate holds.
     pub fn secret(&self, name: &str) -> String {
-        ended(0, &self.wharf(&["secrets", "get", name, "--estate", self.name]).output().unwrap()).0.trim_end().to_owned()
+        ended(0, &self.wharf(&["secrets", "get", name, "--estate", self.name]).output().unwrap())
+            .0
+            .trim_end()
+            .to_owned()
     }
 
     /// What `wharf units` says of a host.

@@ -182,7 +182,16 @@ impl Host {
     /// A program that begins in the host as root.
     pub fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init.to_string(), "--all", "--wdns=/", "env", "-i", "HOME=/root", "LANG=C.UTF-8"]);
+        command.args([
+            "--target",
+            &self.init.to_string(),
+            "--all",
+            "--wdns=/",
+            "env",
+            "-i",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+        ]);
         command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.args(["sh", "-c", ENTER, "sh"]).args(words);
         command

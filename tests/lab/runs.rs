@@ -45,12 +45,7 @@ pub(super) fn can() -> bool {
 /// Starts a unit, which has to come up.
 fn start(host: &Host, unit: &str) {
     let output = host.try_run(&["systemctl", "start", unit]);
-    assert!(
-        output.status.success(),
-        "{unit}: {}{}",
-        String::from_utf8_lossy(&output.stderr),
-        host.journal("lab-*"),
-    );
+    assert!(output.status.success(), "{unit}: {}{}", String::from_utf8_lossy(&output.stderr), host.journal("lab-*"),);
 }
 
 pub(super) fn state(host: &Host, unit: &str) -> String {
@@ -72,7 +67,8 @@ fn judge_box(host: &Host, estate: &Estate, name: &str, address: &str) {
     }
     let (token, word) = (estate.secret("lab-token"), estate.secret("lab-word"));
     assert!(seen.contains(&format!("WORD={word}").as_str()), "the secret of the environment");
-    let stat = |path: &str| inside(host, "lab-box", &["stat", "--dereference", "--format=%u:%g %a", path]).trim().to_owned();
+    let stat =
+        |path: &str| inside(host, "lab-box", &["stat", "--dereference", "--format=%u:%g %a", path]).trim().to_owned();
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/token"]), token);
     assert_eq!(stat("/etc/box/token"), "42999:42999 440");
     assert_eq!(inside(host, "lab-box", &["cat", "/etc/box/secret.conf"]), format!("host = {name}\ntoken = {token}\n"));
@@ -111,7 +107,9 @@ fn judge_life(host: &Host) {
         let output = host.try_run(&["podman", "exec", "lab-box", "cat", "/var/lib/box/starts"]);
         (output.status.success() && output.stdout == b"start\nstart\n").then_some(())
     });
-    host.until("its health", || host.try_run(&["podman", "healthcheck", "run", "lab-box"]).status.success().then_some(()));
+    host.until("its health", || {
+        host.try_run(&["podman", "healthcheck", "run", "lab-box"]).status.success().then_some(())
+    });
     host.until("its unit", || (state(host, "lab-box.service") == "active").then_some(()));
     // A task runs to its end, and its exit code is the unit's.
     host.run(&["systemctl", "start", "lab-box-task-note.service"]);
@@ -134,7 +132,8 @@ fn units_run_on_a_host_with_quadlet_and_are_started_when_they_are_healthy() {
     let Some(host) = ready(&lab, Release::Trixie, "new", "10.77.0.21") else { return };
     // The host's own generator took all of them.
     for container in ["lab-box", "lab-cache", "lab-sick", "lab-box-task-note", "lab-box-task-tick"] {
-        let loaded = host.run(&["systemctl", "show", "--value", "--property=LoadState", &format!("{container}.service")]);
+        let loaded =
+            host.run(&["systemctl", "show", "--value", "--property=LoadState", &format!("{container}.service")]);
         assert_eq!(loaded, "loaded\n", "{container}");
     }
     host.run(&["systemctl", "start", "lab-box.service", "lab-cache.service"]);
@@ -173,7 +172,9 @@ fn plain_units_run_on_a_host_without_quadlet_and_get_healthy() {
     for service in ["lab-cache", "lab-box"] {
         host.until(service, || (state(&host, &format!("{service}.service")) == "active").then_some(()));
         // What podman does not wait for, wharf asks.
-        host.until("its health", || host.try_run(&["podman", "healthcheck", "run", service]).status.success().then_some(()));
+        host.until("its health", || {
+            host.try_run(&["podman", "healthcheck", "run", service]).status.success().then_some(())
+        });
     }
     judge_box(&host, estate, "old", "10.77.0.22");
     judge_life(&host);

@@ -24,7 +24,8 @@ fn all_in_one() -> Option<Estate> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/estates/all-in-one.kdl");
     let text = fs::read_to_string(path).unwrap();
     let estate = Estate::new("lab-whole", "lab-all-in-one");
-    let own = format!("{{\n    limits \"unenforced\"\n    registry \"registry.lab.example\"\n    {}", estate.recipient());
+    let own =
+        format!("{{\n    limits \"unenforced\"\n    registry \"registry.lab.example\"\n    {}", estate.recipient());
     let text = text.replacen("estate \"all-in-one\" {", &format!("estate \"lab-all-in-one\" {own}"), 1);
     estate.write("specs/lab.kdl", "import \"catalogue\"\n");
     estate.write("targets/lab.kdl", &text);

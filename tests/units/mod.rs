@@ -1,6 +1,9 @@
 //! The catalogue's estates as each host gets them: `wharf units`, and what `show`, `list` and `check` say of them.
 
 mod accepted;
+mod golden;
+mod grown;
 mod hidden;
+mod refused;
 mod same;
 mod world;

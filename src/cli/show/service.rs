@@ -106,7 +106,8 @@ fn find_host<'a>(estate: &'a Estate, name: &str) -> Result<&'a Host, Failure> {
 /// A place as `FILE:LINE`.
 fn place(project: &Project, place: &Place) -> String {
     match place {
-        Place::Line { text, line } => format!("templates/{text}:{line}"),
+        Place::Line { text, line } if project.templates.contains_key(&**text) => format!("templates/{text}:{line}"),
+        Place::Line { text, line } => format!("{text}, line {line}"),
         Place::Spec(span) => {
             let (line, _) = project.sources.line_column(*span);
             format!("{}:{line}", project.sources.name(span.source))
@@ -196,7 +197,9 @@ pub(super) fn host(project: &Project, name: &str, global: &Global, screen: &Scre
     if let Some(cell) = &host.cell {
         let _ = writeln!(text, "  cell     {cell}");
     }
-    let _ = writeln!(text, "  roles    {}", roles.join(" "));
+    if !roles.is_empty() {
+        let _ = writeln!(text, "  roles    {}", roles.join(" "));
+    }
     for (name, found) in &host.networks {
         let on = found.interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
         let _ = writeln!(text, "  network  {name} {}{on}", found.address);

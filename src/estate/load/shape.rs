@@ -126,7 +126,7 @@ const SERVICE: [(&str, Shape); 49] = [
     ("mount", Shape::Keyed),
     ("tmpfs", Shape::Keyed),
     ("network", Shape::Scalar),
-    ("publish", Shape::Keyed),
+    ("publish", Shape::List),
     ("device", Shape::List),
     ("capability", Shape::List),
     ("relax", Shape::List),

@@ -147,7 +147,8 @@ fn remove(node: &mut Node, name: &str, shape: Shape, what: Option<&str>) -> bool
                     text != what && (name != "packages" || plain(&text) != what)
                 });
                 found |= child.arguments.len() != before;
-                !child.arguments.is_empty() || !child.properties.is_empty()
+                // `packages recommends=#true` says something of its own.
+                !child.arguments.is_empty() || (name == "packages" && !child.properties.is_empty())
             }
         }
     });

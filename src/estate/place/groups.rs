@@ -39,7 +39,7 @@ pub(in super::super) fn place(ground: &Ground<'_>, log: &mut Log) -> Placed {
             }
         }
         members.sort();
-        let ports = ports(service, shift, &[&stamp.own], log);
+        let ports = ports(service, shift, &[&stamp.own], true, log);
         let group = Group {
             name: name.clone(),
             service: service.name.clone(),
@@ -215,7 +215,7 @@ fn groups(estate: &Estate, service: &Service, log: &mut Log) -> Vec<Group> {
                 instance: instance.map(|(name, _)| name.clone()),
                 stamped: false,
                 members: members.clone(),
-                ports: ports(service, shift, &own, log),
+                ports: ports(service, shift, &own, false, log),
                 needs: BTreeMap::new(),
                 span: service.span,
             });
@@ -225,14 +225,22 @@ fn groups(estate: &Estate, service: &Service, log: &mut Log) -> Vec<Group> {
 }
 
 /// A group's ports: the service's, as its instance or stamp has them, else moved.
-fn ports(service: &Service, shift: u16, own: &[&Overrides], log: &mut Log) -> BTreeMap<CapabilityName, Port> {
+fn ports(
+    service: &Service,
+    shift: u16,
+    own: &[&Overrides],
+    exact: bool,
+    log: &mut Log,
+) -> BTreeMap<CapabilityName, Port> {
     let provided = service.provides.iter().filter_map(|(name, provide)| Some((name, provide.port.as_ref()?)));
     let all = provided.chain(&service.ports);
     let mut ports = BTreeMap::new();
     for (name, port) in all {
         let set = own.iter().filter_map(|own| own.ports.get(name)).next_back();
         let number = match set {
-            Some(number) => Some(number.value),
+            // A stamp says the very number; an instance says that of its service, which a cell moves.
+            Some(number) if exact => Some(number.value),
+            Some(number) => number.value.checked_add(shift),
             None => port.number.checked_add(shift),
         };
         match number {

@@ -72,7 +72,7 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
             seconds(budget)
         );
         let mistake = Mistake::new("timeout", limit.span, message).label("ends it while it still starts");
-        log.push(mistake.help("the budget is start + interval × retries + timeout of the health check"));
+        log.push(mistake.help("the budget is start + (interval + timeout) × (retries + 1) of the health check"));
     }
     if let Some(span) = service.update.span
         && service.update.deadline_ms < budget + service.update.healthy_for_ms
@@ -91,7 +91,8 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
 
 /// How long a service can take until its check has passed or failed for good, in milliseconds.
 pub(in super::super) fn start_budget(health: &Health) -> u64 {
-    health.start_ms + health.interval_ms * u64::from(health.retries) + health.timeout_ms
+    let tries = u64::from(health.retries).saturating_add(1);
+    health.start_ms.saturating_add((health.interval_ms.saturating_add(health.timeout_ms)).saturating_mul(tries))
 }
 
 fn seconds(millis: u64) -> String {
@@ -167,7 +168,9 @@ fn overrides(ground: &Ground<'_>, placed: &Placed, of: &BTreeMap<&ServiceName, V
             .iter()
             .filter(|group| {
                 let hosts = group.members.iter().filter_map(|name| estate.hosts.get(name));
-                hosts.flat_map(|host| &host.roles).any(|held| held.value == *role)
+                let cell = group.cell.as_ref().and_then(|cell| estate.cells.get(cell));
+                let shared = cell.into_iter().flat_map(|cell| &cell.shares).flat_map(|share| &share.roles);
+                hosts.flat_map(|host| &host.roles).chain(shared).any(|held| held.value == *role)
             })
             .copied()
             .collect();

@@ -61,7 +61,7 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
             }
         }
         "tmpfs" => {
-            let path: Option<ImagePath> = reader.argument("a path");
+            let path = super::path(&mut reader, "a path");
             let tmpfs = Tmpfs { size: plain(&mut reader, "size"), mode: reader.property("mode") };
             container.tmpfs.extend(path.map(|path| (path, tmpfs)));
         }
@@ -94,8 +94,8 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
         }
         "share" => container.share.extend(reader.arguments::<super::super::super::super::Namespace>("a namespace")),
         "sysctl" => {
-            let (key, value) = (reader.argument::<Plain>("a kernel parameter"), reader.argument::<Text>("its value"));
-            let pair = key.zip(value).map(|(Plain(key), value)| (key, value.as_written().to_owned()));
+            let (key, value) = (reader.argument::<Plain>("a kernel parameter"), super::kernel_value(&mut reader));
+            let pair = key.zip(value).map(|(Plain(key), value)| (key, value));
             container.sysctls.extend(pair);
         }
         "limits" => container.limits = limits(&mut reader),
@@ -122,7 +122,7 @@ pub(super) fn is_variable(text: &str) -> bool {
 }
 
 fn mount(reader: &mut Reader<'_, '_>) -> Option<(ImagePath, Mount)> {
-    let path: Option<ImagePath> = reader.argument("a path in the container");
+    let path = super::path(reader, "a path in the container");
     let (volume, host) = (reader.property::<VolumeName>("volume"), reader.property::<Text>("host"));
     let shared = reader.property("shared").unwrap_or(false);
     let read_only = reader.property("read-only").unwrap_or(false);

@@ -112,8 +112,8 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
             service.instances.extend(name.map(|name| (name, changes)));
         }
         "host-sysctl" => {
-            let (key, value) = (reader.argument::<Plain>("a kernel parameter"), reader.argument::<Text>("its value"));
-            let pair = key.zip(value).map(|(Plain(key), value)| (key, value.as_written().to_owned()));
+            let (key, value) = (reader.argument::<Plain>("a kernel parameter"), kernel_value(&mut reader));
+            let pair = key.zip(value).map(|(Plain(key), value)| (key, value));
             service.host.sysctls.extend(pair);
         }
         "host-module" => {
@@ -121,7 +121,7 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
             service.host.modules.extend(modules.into_iter().map(|Plain(name)| name));
         }
         "host-dir" => {
-            let path: Option<ImagePath> = reader.argument("a folder of the host");
+            let path = path(&mut reader, "a folder of the host");
             let dir = HostDir {
                 owner: reader.property("owner"),
                 group: reader.property("group"),
@@ -151,6 +151,22 @@ pub(super) fn spanned_property<T: crate::spec::FromValue>(
 ) -> Option<Spanned<T>> {
     let value = reader.property_value(name)?;
     Some(Spanned::new(reader.read(value)?, value.span))
+}
+
+/// The next argument as a path, which is the same on every host.
+pub(super) fn path(reader: &mut Reader<'_, '_>, what: &str) -> Option<ImagePath> {
+    let value = reader.value(what)?;
+    reader.read::<Plain>(value)?;
+    reader.read(value)
+}
+
+/// The value of a kernel parameter: a number or a text, the same on every host.
+pub(super) fn kernel_value(reader: &mut Reader<'_, '_>) -> Option<String> {
+    let value = reader.value("its value")?;
+    match value.scalar {
+        Scalar::Integer(number) => Some(number.to_string()),
+        _ => reader.read::<Plain>(value).map(|Plain(text)| text),
+    }
 }
 
 /// A text that means itself.
@@ -236,7 +252,7 @@ pub(super) fn port(reader: &mut Reader<'_, '_>, number: u16) -> Port {
 }
 
 fn config(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> Option<Config> {
-    let path: Option<ImagePath> = reader.argument("a path in the container");
+    let path = path(reader, "a path in the container");
     let text: Option<Text> = reader.optional_argument();
     let mut from = |name: &'static str| {
         let value = reader.property_value(name)?;
