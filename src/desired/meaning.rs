@@ -390,6 +390,9 @@ fn security(spec: &estate::Container) -> Security {
 fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     let spec = &member.service.container;
     let mut limits = Limits { sysctl: spec.sysctls.clone(), ..Limits::default() };
+    if member.ground.estate.limits_unenforced {
+        return limits;
+    }
     let number = |text: &str| match text {
         "unlimited" | "-1" => None,
         text => text.parse::<u64>().ok(),
@@ -397,9 +400,6 @@ fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     for (name, text) in &spec.limits.ulimits {
         let (soft, hard) = text.split_once(':').unwrap_or((text, text));
         limits.ulimits.insert(name.clone(), (number(soft), number(hard)));
-    }
-    if member.ground.estate.limits_unenforced {
-        return limits;
     }
     limits.pids = spec.limits.pids.map(u64::from);
     if let Some(text) = &spec.limits.memory {

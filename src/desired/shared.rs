@@ -67,7 +67,8 @@ impl Common {
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
         let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
         let templates = Templates::new(texts);
-        let reads = templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, &NAMES)?))).collect();
+        let reads =
+            templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, &NAMES)?))).collect();
         let files = Mutex::default();
         Ok(Self { templates, unreadable, context, secrets, reads, files, groups, provided })
     }

@@ -19,6 +19,9 @@ use crate::build::{WHARF, ended};
 use crate::real::nobody_answers;
 use crate::support::place::{as_user, cache, own, scratch};
 
+/// root's podman.
+pub const PODMAN: &[&str] = &["podman"];
+
 /// Texts that a shell, systemd or podman would like to change; `${` is said `$${` in a spec.
 pub const ODD: [(&str, &str); 9] = [
     ("BLANKS", "  a  b "),

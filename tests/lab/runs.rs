@@ -1,10 +1,8 @@
 //! Units that run.
 
-use super::estate::{Estate, ODD};
+use super::estate::{Estate, ODD, PODMAN};
 use super::{Host, Lab, Release};
 use crate::support::skip;
-
-const PODMAN: &[&str] = &["podman"];
 
 /// A small estate's host with all that it shall have, its units read.
 fn ready(lab: &Lab, release: Release, name: &str, address: &str) -> Option<Host> {
@@ -12,10 +10,15 @@ fn ready(lab: &Lab, release: Release, name: &str, address: &str) -> Option<Host>
     let host = lab.boot(release, name, address, Some(&estate.store()))?;
     estate.install(&host, name, PODMAN);
     host.run(&["systemctl", "daemon-reload"]);
+    enable(&host, estate, name);
+    Some(host)
+}
+
+/// Enables what podman's generator does not.
+pub(super) fn enable(host: &Host, estate: &Estate, name: &str) {
     for unit in asked(estate, name, "enable") {
         host.run(&["systemctl", "enable", &unit]);
     }
-    Some(host)
 }
 
 /// The units for which wharf has to do something itself.
@@ -45,7 +48,7 @@ fn start(host: &Host, unit: &str) {
     assert!(output.status.success(), "{unit}: {}{}", String::from_utf8_lossy(&output.stderr), host.journal("lab-*"),);
 }
 
-fn state(host: &Host, unit: &str) -> String {
+pub(super) fn state(host: &Host, unit: &str) -> String {
     String::from_utf8(host.try_run(&["systemctl", "is-active", unit]).stdout).unwrap().trim().to_owned()
 }
 

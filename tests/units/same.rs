@@ -36,3 +36,20 @@ fn a_rotated_secret_changes_only_the_units_that_name_it() {
         ]
     );
 }
+
+#[test]
+fn bounds_that_hosts_refuse_are_in_no_unit() {
+    let world = World::shared().copy();
+    world.estate("all-in-one", "bounded", |text| text);
+    world.estate("all-in-one", "lab", |text| {
+        text.replace("    host \"aio\"", "    limits \"unenforced\"\n    host \"aio\"")
+    });
+    let mariadb = |estate: &str| {
+        let unit = &world.units(estate, &[])["aio/etc/containers/systemd/mariadb.container"];
+        String::from_utf8(unit.clone()).unwrap()
+    };
+    let bounds = ["PidsLimit=", "--memory", "Ulimit="];
+    let found = |text: &str| bounds.iter().filter(|bound| text.contains(**bound)).count();
+    assert_eq!(found(&mariadb("bounded")), bounds.len(), "{}", mariadb("bounded"));
+    assert_eq!(found(&mariadb("lab")), 0, "{}", mariadb("lab"));
+}
