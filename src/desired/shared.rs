@@ -90,7 +90,7 @@ impl Common {
                 (first, _) => first,
             };
             if let Some(value) = found {
-                let _ = write!(key, "{read}={value}\n");
+                let _ = writeln!(key, "{read}={value}");
             }
         }
         Some(key)
