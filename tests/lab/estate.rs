@@ -94,7 +94,7 @@ service "lab-sick" {
     role "sick"
     command "sleep" "1000"
     health "false" interval="1s" timeout="1s" retries=2 start="1s"
-    start-timeout "6s"
+    start-timeout "8s"
     restart "no"
 }
 

@@ -92,9 +92,12 @@ fn starts(host: &Host) -> usize {
 }
 
 /// What units of both kinds do alike.
-fn judge_life(host: &Host) {
+fn judge_life(host: &Host, document: &serde_json::Value) {
     // A reload reaches the program, and it reads what is there now.
-    host.write("/var/lib/wharf/live/lab-box/etc-box-live/live.conf", b"generation = 2\n", (0, 0), 0o644);
+    let paths = document["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap());
+    let live: Vec<&str> = paths.filter(|path| path.ends_with("/live.conf")).collect();
+    assert_eq!(live.len(), 1, "{live:?}");
+    host.write(live[0], b"generation = 2\n", (0, 0), 0o644);
     host.run(&["systemctl", "reload", "lab-box.service"]);
     host.until("the reload", || {
         let output = host.try_run(&["podman", "exec", "lab-box", "cat", "/var/lib/box/reloaded"]);
@@ -146,7 +149,7 @@ fn units_run_on_a_host_with_quadlet_and_are_started_when_they_are_healthy() {
     assert_eq!(asked(estate, "new", "health"), Vec::<String>::new());
     judge_box(&host, estate, "new", "10.77.0.21");
     start(&host, "wharf-lab.target");
-    judge_life(&host);
+    judge_life(&host, &estate.document("new"));
     // The one that never gets well fails, and says why.
     let output = host.try_run(&["systemctl", "start", "lab-sick.service"]);
     assert!(!output.status.success());
@@ -177,5 +180,5 @@ fn plain_units_run_on_a_host_without_quadlet_and_get_healthy() {
         });
     }
     judge_box(&host, estate, "old", "10.77.0.22");
-    judge_life(&host);
+    judge_life(&host, &document);
 }

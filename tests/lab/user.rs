@@ -26,6 +26,10 @@ fn a_service_of_an_ordinary_user_runs_without_anybody_logged_in() {
     assert_eq!(exec(&["cat", "/etc/box/box.conf"]), "who = svc\n");
     assert_eq!(exec(&["cat", "/run/secrets/token"]), estate.secret("lab-token"));
     assert_eq!(exec(&["id", "-u"]), "42999\n");
+    let stat = |path: &str| exec(&["stat", "--dereference", "--format=%u:%g %a", path]);
+    assert_eq!(stat("/run/secrets/token"), "42999:42999 400\n");
+    // The host's root is nobody in the user's namespace.
+    assert_eq!(stat("/etc/box/box.conf"), "65534:65534 644\n");
     // It is the user's: root's podman knows nothing of it.
     assert_eq!(host.run(&["podman", "ps", "--all", "--quiet"]), "");
     run(&["systemctl", "--user", "reload", "lab-own.service"]);
