@@ -230,7 +230,8 @@ fn what_is_needed_is_known_where_it_is_granted() {
     ));
     let service = project.services.values().next().unwrap();
     let grant = service.provides.values().next().unwrap().grant.as_ref().unwrap();
-    let filled: Vec<String> = grant.run.iter().map(|word| word.fill(|name| Some(format!("<{name}>"))).unwrap()).collect();
+    let filled: Vec<String> =
+        grant.run.iter().map(|word| word.fill(|name| Some(format!("<{name}>"))).unwrap()).collect();
     assert_eq!(filled, ["make", "<need.name>", "<need.user>"]);
 }
 
