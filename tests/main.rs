@@ -12,6 +12,7 @@
 mod archive;
 mod archive_support;
 mod build;
+mod catalogue;
 mod check;
 mod cli;
 mod config;
