@@ -26,6 +26,9 @@ pub fn context(member: &Member<'_>, log: &mut Log) -> Value {
     Value::Object(whole)
 }
 
+/// What templates see: the names of [`facts`].
+pub(super) const FACTS: [&str; 7] = ["cell", "estate", "fronts", "host", "needs", "self", "vars"];
+
 /// The same without the members of groups, of which there may be many, and which many see.
 pub(super) fn facts(member: &Member<'_>, log: &mut Log) -> Map<String, Value> {
     let mut whole = Map::new();

@@ -11,10 +11,8 @@ use crate::estate::FileSource;
 use crate::name::{CapabilityName, ServiceName};
 
 use super::Ground;
+use super::context::FACTS;
 use super::member::{Member, members};
-
-/// What templates see of the world: nothing else differs from member to member.
-const NAMES: [&str; 7] = ["cell", "estate", "fronts", "host", "needs", "self", "vars"];
 
 /// What is made once for all members.
 pub(super) struct Common {
@@ -68,7 +66,7 @@ impl Common {
         let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
         let templates = Templates::new(texts);
         let reads =
-            templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, &NAMES)?))).collect();
+            templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, FACTS)?))).collect();
         let files = Mutex::default();
         Ok(Self { templates, unreadable, context, secrets, reads, files, groups, provided })
     }
@@ -83,6 +81,9 @@ impl Common {
         let mut key = format!("{template}\n{path}\n{}\n", member.group.name);
         for read in self.reads.get(template)? {
             // Two names deep: the members of a group follow from its name.
+            if read == "self.members" {
+                continue;
+            }
             let mut names = read.split('.');
             let first = names.next().and_then(|name| values.get(name));
             let found = match (first, names.next()) {

@@ -62,6 +62,7 @@ fn files_are_rendered_for_their_host() {
         ("multinode", "control2", "mariadb.container", "/etc/mysql/mariadb.conf.d/95-service.cnf"),
         ("multinode", "control2", "mariadb.container", "/etc/mysql/mariadb.conf.d/96-cluster.cnf"),
         ("two-cells", "c1b", "mariadb-cell2.container", "/etc/mysql/mariadb.conf.d/96-cluster.cnf"),
+        ("two-cells", "c1a", "rabbitmq-cell2.container", "/etc/rabbitmq/rabbitmq-env.conf"),
         ("two-cells", "c1b", "rabbitmq-cell2.container", "/etc/rabbitmq/rabbitmq-env.conf"),
         ("two-cells", "c1b", "rabbitmq-cell2.container", "/etc/rabbitmq/conf.d/20-cluster.conf"),
         ("two-cells", "n2b", "log-agent-cell2.container", "/etc/rsyslog.conf"),

@@ -73,9 +73,9 @@ fn a_further_cell_with_hosts_of_its_own_changes_the_load_balancer_alone() {
     assert_eq!(new, ["c3a", "n3a"]);
     // But for the load balancer before its database.
     insta::assert_snapshot!(changes, @"
-    ~ api1/var/lib/wharf/live/haproxy/etc-haproxy/haproxy.cfg
-    ~ api2/var/lib/wharf/live/haproxy/etc-haproxy/haproxy.cfg
-    ~ api3/var/lib/wharf/live/haproxy/etc-haproxy/haproxy.cfg
+    ~ api1/var/lib/wharf/live/haproxy/etc/haproxy/haproxy.cfg
+    ~ api2/var/lib/wharf/live/haproxy/etc/haproxy/haproxy.cfg
+    ~ api3/var/lib/wharf/live/haproxy/etc/haproxy/haproxy.cfg
     ");
 }
 
@@ -92,7 +92,7 @@ fn a_further_cell_on_others_controllers_only_adds_to_them() {
     );
     assert_eq!(new, ["n3a"]);
     let changed: Vec<&str> = changes.lines().filter(|line| !line.starts_with('+')).collect();
-    let balancer = |host| format!("~ {host}/var/lib/wharf/live/haproxy/etc-haproxy/haproxy.cfg");
+    let balancer = |host| format!("~ {host}/var/lib/wharf/live/haproxy/etc/haproxy/haproxy.cfg");
     assert_eq!(changed, ["api1", "api2", "api3"].map(balancer));
     insta::assert_snapshot!("changes_of_a_sharing_cell", changes);
 }

@@ -1,6 +1,6 @@
 //! The same project, release and secrets give the same bytes.
 
-use super::world::{ESTATES, World};
+use super::world::{ESTATES, Files, World, hosts};
 
 #[test]
 fn two_runs_write_the_same_bytes() {
@@ -38,18 +38,15 @@ fn a_rotated_secret_changes_only_the_units_that_name_it() {
 }
 
 #[test]
-fn bounds_that_hosts_refuse_are_in_no_unit() {
-    let world = World::shared().copy();
-    world.estate("all-in-one", "bounded", |text| text);
-    world.estate("all-in-one", "lab", |text| {
-        text.replace("    host \"aio\"", "    limits \"unenforced\"\n    host \"aio\"")
-    });
-    let mariadb = |estate: &str| {
-        let unit = &world.units(estate, &[])["aio/etc/containers/systemd/mariadb.container"];
-        String::from_utf8(unit.clone()).unwrap()
-    };
-    let bounds = ["PidsLimit=", "--memory", "Ulimit="];
-    let found = |text: &str| bounds.iter().filter(|bound| text.contains(**bound)).count();
-    assert_eq!(found(&mariadb("bounded")), bounds.len(), "{}", mariadb("bounded"));
-    assert_eq!(found(&mariadb("lab")), 0, "{}", mariadb("lab"));
+fn a_host_alone_gets_what_it_gets_among_all() {
+    for estate in ESTATES {
+        let all = World::shared().units(estate, &[]);
+        for host in hosts(&all) {
+            let alone = World::shared().units(estate, &["--host", &host]);
+            let (folder, document) = (format!("{host}/"), format!("{host}.json"));
+            let its = |path: &str| path.starts_with(&folder) || path == document;
+            let expected: Files = all.clone().into_iter().filter(|(path, _)| its(path)).collect();
+            assert!(alone == expected, "{estate}: {host} differs where others are made beside it");
+        }
+    }
 }

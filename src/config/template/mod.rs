@@ -222,33 +222,32 @@ impl Templates {
         self.texts.keys().map(String::as_str)
     }
 
-    /// Which of the values `names` a template may read, as `self.address` and `needs`; none where it takes in other
+    /// Which of the values called `names` a template may read, as `self.address` and `needs`; none where it takes in other
     /// templates, or is none. Equal values give equal texts.
     ///
-    /// A name is read only where it stands in the text; one that stands anywhere counts. (minijinja's own list of
-    /// undeclared names lacks `self`, which it keeps for blocks.)
-    pub fn reads(&self, name: &str, names: &[&str]) -> Option<BTreeSet<String>> {
+    /// Every word of the text counts: minijinja's own list of undeclared variables leaves out `self`, and what a
+    /// `set` of the same name reads.
+    pub fn reads<'a>(&self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<BTreeSet<String>> {
         let text = self.texts.get(name)?;
-        if ["include", "import", "extends"].iter().any(|word| text.contains(word)) {
+        if ["include", "import", "extends", "debug"].iter().any(|word| text.contains(word)) {
             return None;
         }
-        let is_part = |c: char| c.is_alphanumeric() || c == '_';
-        let mut found = BTreeSet::new();
-        for known in names {
-            for (at, _) in text.match_indices(known) {
-                let before = text.get(..at).and_then(|before| before.chars().next_back());
-                let after = text.get(at + known.len()..).unwrap_or_default();
-                if before.is_some_and(is_part) || after.starts_with(is_part) {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut reads = BTreeSet::new();
+        for value in names {
+            for (at, _) in text.match_indices(value) {
+                let (before, after) = (text.get(..at)?, text.get(at + value.len()..)?);
+                if before.ends_with(is_word) || after.starts_with(is_word) {
                     continue;
                 }
-                let below = after.strip_prefix('.').and_then(|after| after.split(|c| !is_part(c)).next());
-                found.insert(match below.filter(|below| !below.is_empty()) {
-                    Some(below) => format!("{known}.{below}"),
-                    None => (*known).to_owned(),
+                let inner = after.strip_prefix('.').map(|rest| rest.split(|c| !is_word(c)).next().unwrap_or_default());
+                reads.insert(match inner {
+                    Some(inner) if !inner.is_empty() => format!("{value}.{inner}"),
+                    _ => value.to_owned(),
                 });
             }
         }
-        Some(found)
+        Some(reads)
     }
 
     fn environment(&self, format: Format) -> Option<&Environment<'static>> {
