@@ -223,7 +223,11 @@ fn texts_that_only_a_host_completes_stand_where_they_can() {
 #[test]
 fn what_is_needed_is_known_where_it_is_granted() {
     let found = mistakes(&estate("service \"web\" { role \"control\"; env A=\"${need.name}\" }", ""));
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:3:39 unknown variable `need.name`
+        ["${need.name}"] in this text
+        help: write `$${need.name}` where the text itself is meant
+    "#);
     let project = project(&estate(
         "service \"db\" { role \"control\"; provides \"sql\" port=1 { grant { run \"make\" \"${need.name}\" \"${need.user}\" } } }",
         "",
