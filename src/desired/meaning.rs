@@ -342,8 +342,8 @@ fn networking(member: &Member<'_>, log: &mut Log) -> Networking {
         };
         networking.publish.push(Publish { address, host: publish.port.number, container: publish.to, protocol });
     }
-    // Members of a cluster know each other by name; others do not change with every host.
-    if member.service.update.quorum && member.group.members.len() > 1 && spec.network != estate::Network::None {
+    // Members of a cluster know each other, and themselves, by name; others do not change with every host.
+    if member.service.update.quorum && spec.network != estate::Network::None {
         let network = member.service.on_network.as_ref().map(|name| &name.value);
         let hosts = member.group.members.iter().filter_map(|name| member.ground.estate.hosts.get(name));
         networking.hosts.extend(hosts.map(|host| (host.name.to_string(), member.ground.estate.address(host, network))));
