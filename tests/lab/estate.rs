@@ -96,6 +96,7 @@ service "lab-sick" {
     health "false" interval="1s" timeout="1s" retries=2 start="1s"
     start-timeout "8s"
     restart "no"
+    stop timeout="2s"
 }
 
 service "lab-own" {
