@@ -273,7 +273,8 @@ pub fn write_text(path: &Path, text: &str) -> Result<bool, Failure> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".wharf-").tempfile_in(folder)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut file = tempfile::Builder::new().prefix(&format!(".{name}-")).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         // A temporary file is its owner's alone.
