@@ -39,7 +39,7 @@ impl Copy {
     pub fn new(name: &str) -> Self {
         let copy = Self { home: scratch(name) };
         fs::create_dir(copy.project()).unwrap();
-        for name in ["specs", "layers", "targets"] {
+        for name in ["specs", "layers", "targets", "templates"] {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
             assert!(Command::new("cp").arg("-r").arg(from).arg(copy.project()).status().unwrap().success());
         }
