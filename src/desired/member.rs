@@ -158,7 +158,9 @@ impl<'a> Member<'a> {
     pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
         let Ground { estate, placed, project, .. } = self.ground;
         let asked = self.service.needs.get(name);
-        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| text.fill(|name| self.value(name)).ok());
+        // What a need is called follows from no need: it could be its own.
+        let value = |name: &str| if name.starts_with("needs.") { None } else { self.value(name) };
+        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| text.fill(value).ok());
         let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
         let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
         let (host, port, protocol, members, provider) = match &binding.provider {
@@ -235,10 +237,7 @@ fn disagreements(host: &Host, roles: &[&Overrides], log: &mut Log) {
 
 /// The names of hosts that can hold a VIP.
 pub fn holders<'a>(ground: Ground<'a>, vip: &'a crate::estate::Vip) -> impl Iterator<Item = &'a HostName> {
-    let hosts = ground.estate.hosts.values().filter(|host| !host.leave);
-    let held =
-        hosts.filter(|host| host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value)));
-    held.map(|host| &host.name)
+    ground.estate.hosts.values().filter(|host| !host.leave && vip.is_for(host)).map(|host| &host.name)
 }
 
 /// A value of KDL as JSON; `fill` completes texts.

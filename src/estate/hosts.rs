@@ -148,6 +148,13 @@ pub struct Vip {
     pub span: Span,
 }
 
+impl Vip {
+    /// Whether a host can hold it, by its roles.
+    pub fn is_for(&self, host: &Host) -> bool {
+        host.roles.iter().any(|role| self.roles.iter().any(|wanted| wanted.value == role.value))
+    }
+}
+
 /// `stamp "mariadb" as="mariadb-cell1" { on "c1a" "c1b" "c1c" }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stamp {

@@ -126,3 +126,14 @@ fn a_file_that_two_services_share_is_there_for_each() {
         assert!(both.contains_key(path), "{path}");
     }
 }
+
+#[test]
+fn a_need_that_is_called_after_itself_has_no_name() {
+    let nodes = "extend service \"keystone\" {\n    remove \"needs\" \"database\"\n    \
+                 needs \"database\" name=\"${needs.database.name}\" user=\"keystone\" secret=\"keystone-db\"\n}\n";
+    let world = World::shared().with(nodes);
+    let output = world.run(&["--estate", "all-in-one", "units"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("keystone/keystone.conf.j2"), "{said}");
+}

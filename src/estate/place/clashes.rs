@@ -72,8 +72,7 @@ fn listeners(ground: &Ground<'_>, placed: &Placed, host: &Host) -> Vec<(Transpor
     }
     for (name, fronts) in &placed.fronts {
         let Some(vip) = ground.estate.vips.get(name) else { continue };
-        let holds = host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value));
-        for front in fronts.iter().filter(|_| holds) {
+        for front in fronts.iter().filter(|_| vip.is_for(host)) {
             let what = format!("the load balancer before `{}`", front.group);
             let taken = Taken { what, address: Some(vip.address.to_string()), span: vip.span };
             found.push((Transport::Tcp, front.port, taken));

@@ -284,9 +284,7 @@ fn vips(ground: &Ground<'_>, placed: &Placed, log: &mut Log) {
         }
     }
     for (name, vip) in &estate.vips {
-        let held = estate.hosts.values().any(|host| {
-            !host.leave && host.roles.iter().any(|role| vip.roles.iter().any(|wanted| wanted.value == role.value))
-        });
+        let held = estate.hosts.values().any(|host| !host.leave && vip.is_for(host));
         if !held {
             let message = format!("no host can hold the VIP `{name}`");
             log.push(Mistake::new("unknown-name", vip.span, message).label("no host has its role"));
