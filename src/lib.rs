@@ -8,6 +8,9 @@
 //! | [`ui`] | progress, tables, diagnostics |
 //! | [`trial`] | images' own tests, run under podman, and their report |
 //! | [`build`] | which images, in which order; the orchestrator of lock and build |
+//! | [`apply`] | walk a plan: leases, images, stages, waves, confirmations |
+//! | [`plan`](mod@plan) | desired less observed: what changes, why, in which order |
+//! | [`host`] | hosts: the way to them, what they are, what they are given |
 //! | [`desired`] | what each host shall have: units, files, secrets' names |
 //! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
@@ -30,6 +33,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
 )]
 
+pub mod apply;
 pub mod build;
 pub mod cli;
 pub mod config;
@@ -39,11 +43,13 @@ pub mod digest;
 pub mod effect;
 pub mod estate;
 pub mod fetch;
+pub mod host;
 pub mod layer;
 pub mod lock;
 pub mod name;
 pub mod oci;
 pub mod path;
+pub mod plan;
 pub mod podman;
 pub mod progress;
 pub mod release;

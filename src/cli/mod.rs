@@ -11,6 +11,7 @@ use crate::name::EstateName;
 use crate::spec::{Mistakes, Origin, did_you_mean};
 use crate::ui::{Color, Screen};
 
+mod deploy;
 mod filter;
 mod place;
 mod running;
@@ -70,6 +71,10 @@ verbs! {
     Secrets = secrets;
     /// Write the files that each host would get
     Units = units;
+    /// Say what an apply would do to the hosts
+    Plan = plan;
+    /// Make the hosts have what they shall have
+    Apply = apply;
     /// Print a completion script for a shell
     Completions = completions;
     /// Print the manual page
@@ -115,6 +120,10 @@ pub enum Exit {
     Pending,
     /// 3: partly done
     Partly,
+    /// 6: hosts did not answer
+    Unreachable,
+    /// 7: a host went back to what it had
+    RolledBack,
 }
 
 /// Why a verb failed: reports for a person (already worded), and the exit code.
@@ -218,6 +227,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Pending) => ExitCode::from(2),
         Ok(Exit::Partly) => ExitCode::from(3),
+        Ok(Exit::Unreachable) => ExitCode::from(6),
+        Ok(Exit::RolledBack) => ExitCode::from(7),
         Err(failure) => {
             for report in &failure.reports {
                 screen.report(report);

@@ -31,7 +31,7 @@ struct Unit {
 type Units = BTreeMap<String, Unit>;
 
 /// The podman that a host has where its node says nothing: that of Debian 13.
-const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
+pub const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {

@@ -23,6 +23,7 @@ use crate::spec::{Log, Mistake};
 use crate::unit::{Ask, Meaning};
 
 pub use context::context;
+pub use host::PODMAN;
 
 pub use member::{Member, members_on};
 

@@ -1,0 +1,119 @@
+//! Many hosts at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::estate::Host;
+use crate::host::{Call, Destination, Facts, Frame, Hops, Link, LinkError, Ssh, script};
+use crate::name::HostName;
+use crate::plan::Known;
+
+/// How long a phase that starts nothing may take.
+pub(super) const QUICK: Duration = Duration::from_secs(120);
+
+/// Behind a jump host not all connections may begin at once; with few hosts it does not matter.
+const MANY: usize = 8;
+
+/// The ways to hosts.
+pub struct Fleet<'a> {
+    links: BTreeMap<HostName, Link<'a>>,
+    forks: usize,
+}
+
+impl<'a> Fleet<'a> {
+    /// Ways to hosts; none is made yet.
+    pub fn new(ssh: &'a Ssh, hops: &'a Hops, hosts: &[&Host], forks: usize) -> Self {
+        let jumps = hosts.len() > MANY;
+        let links = each(hosts, forks, |host| {
+            let destination = match host.local {
+                true => Destination::Local,
+                false => Destination::Ssh {
+                    name: host.ssh.clone().unwrap_or_else(|| host.address.to_string()),
+                    user: host.user.clone(),
+                },
+            };
+            (host.name.clone(), Link::new(ssh, hops, destination, jumps))
+        });
+        Self { links: links.into_iter().collect(), forks }
+    }
+
+    /// The way to a host.
+    pub fn link(&self, host: &HostName) -> Option<&Link<'a>> {
+        self.links.get(host)
+    }
+
+    /// Asks hosts what they are. `paths` and `units` say what to look at on each.
+    pub fn probe(&self, what: impl Fn(&HostName) -> (Vec<String>, Vec<String>) + Sync) -> Known {
+        let hosts: Vec<&HostName> = self.links.keys().collect();
+        let found = each(&hosts, self.forks, |host| {
+            let (paths, units) = what(host);
+            let frames = self.call(host, &Call::Probe { paths, units }, &[], QUICK);
+            let facts = frames.map_err(said).and_then(|frames| Facts::read(&frames).map_err(|error| error.to_string()));
+            ((*host).clone(), facts)
+        });
+        found.into_iter().collect()
+    }
+
+    /// One call of one host; all that it answers.
+    ///
+    /// # Errors
+    /// As [`Link::run`].
+    pub fn call(&self, host: &HostName, call: &Call, payload: &[u8], limit: Duration) -> Result<Vec<Frame>, LinkError> {
+        let mut frames = Vec::new();
+        self.stream(host, call, payload, limit, false, &mut |frame| frames.push(frame))?;
+        Ok(frames)
+    }
+
+    /// One call of one host; its answers as they come.
+    ///
+    /// # Errors
+    /// As [`Link::run`].
+    pub fn stream(
+        &self,
+        host: &HostName,
+        call: &Call,
+        mut payload: &[u8],
+        limit: Duration,
+        fresh: bool,
+        each: &mut dyn FnMut(Frame),
+    ) -> Result<(), LinkError> {
+        match self.links.get(host) {
+            Some(link) => link.run(&script(call), &mut payload, limit, fresh, each),
+            None => Err(LinkError::Unreachable { said: "it is no host of this run".to_owned() }),
+        }
+    }
+
+    /// Ends all connections.
+    pub fn close(&self) {
+        let links: Vec<&Link<'_>> = self.links.values().collect();
+        each(&links, self.forks, |link| link.close());
+    }
+}
+
+/// An error of a link in one line, with what to do.
+fn said(error: LinkError) -> String {
+    match error.help() {
+        Some(help) => format!("{error} ({help})"),
+        None => error.to_string(),
+    }
+}
+
+/// Does something with each of many, with so many at once; the results in their order.
+pub fn each<T: Sync, R: Send>(items: &[T], at_once: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let queue: Mutex<VecDeque<(usize, &T)>> = Mutex::new(items.iter().enumerate().collect());
+    let found: Mutex<BTreeMap<usize, R>> = Mutex::new(BTreeMap::new());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..at_once.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((index, item)) = next() {
+                    let result = work(item);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}

@@ -1,0 +1,386 @@
+//! The walk itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::fleet::{Fleet, QUICK, each};
+use super::{Event, Outcome, Phase, Work};
+use crate::host::{Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step};
+use crate::name::{HostName, ServiceName};
+use crate::plan::{Batch, Change, Class, Grant, Reason, Wave, after};
+
+/// How long a lease lasts that nobody renews, beside what the waves may take.
+const LEASE: u64 = 300;
+/// How long images may take to come.
+const IMAGES: Duration = Duration::from_secs(3600);
+
+/// What a host is in the middle of.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    /// The live generation.
+    from: u64,
+    /// The next one.
+    to: u64,
+}
+
+/// Who hears what happens.
+type Hear<'a> = dyn Fn(Event) + Sync + 'a;
+
+/// Applies a plan.
+pub fn walk(work: Work<'_>, fleet: &Fleet<'_>, hear: &Hear<'_>) -> Outcome {
+    let walk = Walk { work, fleet, hear, outcome: Mutex::default(), at: Mutex::default() };
+    let hosts: Vec<HostName> = work.plan.changed().into_iter().cloned().collect();
+    if hosts.is_empty() {
+        return walk.outcome();
+    }
+    walk.lease(&hosts);
+    if walk.outcome.lock().is_ok_and(|outcome| !outcome.locked.is_empty() || !outcome.failed.is_empty()) {
+        walk.release(&hosts);
+        return walk.outcome();
+    }
+    walk.pull(&hosts);
+    walk.stage(&hosts);
+    if walk.outcome.lock().is_ok_and(|outcome| outcome.failed.is_empty()) {
+        walk.waves();
+    }
+    walk.release(&hosts);
+    walk.outcome()
+}
+
+struct Walk<'a> {
+    work: Work<'a>,
+    fleet: &'a Fleet<'a>,
+    hear: &'a Hear<'a>,
+    outcome: Mutex<Outcome>,
+    at: Mutex<BTreeMap<HostName, At>>,
+}
+
+impl Walk<'_> {
+    fn outcome(&self) -> Outcome {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Outcome)) {
+        note(&mut self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn facts(&self, host: &HostName) -> Option<&Facts> {
+        self.work.known.get(host)?.as_ref().ok()
+    }
+
+    fn failed(&self, host: &HostName, phase: Phase, why: String) {
+        (self.hear)(Event::Failed { host: host.clone(), phase, why: why.clone() });
+        self.note(|outcome| {
+            outcome.failed.insert(host.clone(), format!("{}: {why}", phase.as_str()));
+        });
+    }
+
+    /// One phase of one host. What it says is told; the frame `failed` makes it an error.
+    fn phase(
+        &self,
+        host: &HostName,
+        phase: Phase,
+        call: &Call,
+        payload: &[u8],
+        limit: Duration,
+    ) -> Result<Vec<Frame>, String> {
+        (self.hear)(Event::Begin { host: host.clone(), phase });
+        let mut frames = Vec::new();
+        let mut failed = None;
+        let fresh = phase == Phase::Confirm;
+        let result = self.fleet.stream(host, call, payload, limit, fresh, &mut |frame| match frame.name.as_str() {
+            "event" => (self.hear)(Event::Step { host: host.clone(), says: frame.text }),
+            "journal" => {
+                let (unit, lines) = frame.text.split_once('\n').unwrap_or((frame.text.as_str(), ""));
+                let (unit, lines) = (unit.to_owned(), lines.to_owned());
+                (self.hear)(Event::Journal { host: host.clone(), unit, lines });
+            }
+            "failed" => failed = Some(frame.text),
+            _ => frames.push(frame),
+        });
+        match (result, failed) {
+            (_, Some(why)) => Err(why),
+            (Err(error), None) => Err(error.to_string()),
+            (Ok(()), None) => {
+                (self.hear)(Event::End { host: host.clone(), phase });
+                Ok(frames)
+            }
+        }
+    }
+
+    /// Takes all leases, or none: whoever has one is named.
+    fn lease(&self, hosts: &[HostName]) {
+        let header = self.work.header;
+        let seconds: u64 = self.work.plan.waves.iter().map(budget).sum();
+        let says = format!(
+            "who {}\nwhen {}\nplan {}\nwhy {}\n",
+            header.who,
+            header.when,
+            self.work.plan.id,
+            header.why.as_deref().unwrap_or("-").replace('\n', " ")
+        );
+        let call = Call::Lease { token: self.work.options.token.clone(), seconds: seconds.saturating_add(LEASE), says };
+        each(hosts, self.work.options.forks, |host| match self.phase(host, Phase::Lease, &call, &[], QUICK) {
+            Ok(frames) => {
+                if let Some(frame) = frames.iter().find(|frame| frame.name == "leased") {
+                    self.note(|outcome| {
+                        outcome.locked.insert(host.clone(), frame.text.clone());
+                    });
+                }
+            }
+            Err(why) => self.failed(host, Phase::Lease, why),
+        });
+    }
+
+    fn release(&self, hosts: &[HostName]) {
+        let call = Call::Release { token: Some(self.work.options.token.clone()) };
+        each(hosts, self.work.options.forks, |host| {
+            // It ends by itself.
+            let _ = self.fleet.call(host, &call, &[], QUICK);
+        });
+    }
+
+    fn pull(&self, hosts: &[HostName]) {
+        each(hosts, self.work.options.forks, |host| {
+            let (Some(facts), Some(wanted)) = (self.facts(host), self.work.wanted.get(host)) else { return };
+            let references: Vec<String> =
+                wanted.images.keys().filter(|name| !facts.images.contains(*name)).cloned().collect();
+            if references.is_empty() {
+                return;
+            }
+            let mut registries = None;
+            if let Some(served) = &self.work.options.served {
+                let port = match self.fleet.link(host).map(|link| link.forward(served.port)) {
+                    Some(Ok(port)) => port,
+                    Some(Err(error)) => return self.failed(host, Phase::Pull, forwarding(&error)),
+                    None => return,
+                };
+                let prefix = &served.prefix;
+                registries = Some(format!(
+                    "unqualified-search-registries = []\n[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{prefix}\"\n\
+                     [[registry.mirror]]\nlocation = \"127.0.0.1:{port}\"\ninsecure = true\n"
+                ));
+            }
+            let call = Call::Pull { references, registries };
+            if let Err(why) = self.phase(host, Phase::Pull, &call, &[], IMAGES) {
+                self.failed(host, Phase::Pull, why);
+            }
+        });
+    }
+
+    /// Sends every host all generations that the waves will make live.
+    fn stage(&self, hosts: &[HostName]) {
+        each(hosts, self.work.options.forks, |host| {
+            if self.outcome().failed.contains_key(host) {
+                return;
+            }
+            let made = match self.bundle(host) {
+                Ok(made) => made,
+                Err(why) => return self.failed(host, Phase::Stage, why),
+            };
+            if let Err(why) = self.phase(host, Phase::Stage, &Call::Stage, &made, QUICK) {
+                self.failed(host, Phase::Stage, why);
+            }
+        });
+    }
+
+    fn bundle(&self, host: &HostName) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+        let work = self.work;
+        let empty = Content::default();
+        let (Some(facts), Some(wanted), Some(desired)) =
+            (self.facts(host), work.wanted.get(host), work.desired.hosts.get(host))
+        else {
+            return Err("it is no host of this plan".to_owned());
+        };
+        let applied = facts.generation.as_ref().map_or(&empty, |generation| &generation.content);
+        let mut bundle = Bundle::new();
+        let said = |error: crate::host::BundleError| error.to_string();
+        for (path, file) in &desired.files {
+            let (Some(record), old) = (wanted.files.get(path), applied.files.get(path)) else { continue };
+            let is_there = facts.files.get(path).is_some_and(|seen| seen.sha256 == Some(record.sha256));
+            if is_there && old == Some(record) {
+                continue;
+            }
+            bundle.file(path, &file.bytes, (file.uid, file.gid), file.mode).map_err(said)?;
+        }
+        for (object, source) in &desired.secrets {
+            if !facts.secrets.contains(object) {
+                bundle.secret(object, &work.values.object(object, source)?).map_err(said)?;
+            }
+        }
+        let changes = work.plan.hosts.get(host).map(|host| host.changes.as_slice()).unwrap_or_default();
+        let mut done: BTreeSet<ServiceName> = BTreeSet::new();
+        let mut number = facts.current;
+        for batch in work.plan.waves.iter().filter_map(|wave| wave.hosts.get(host)) {
+            number += 1;
+            done.extend(batch.groups.iter().cloned());
+            let content = after(applied, wanted, &done, batch.last);
+            let generation = Generation::new(number, work.header.clone(), content);
+            let force: String = changes.iter().filter_map(|change| forced(change, wanted)).collect();
+            bundle.generation(&generation, &batch.steps, &batch.undo, &force).map_err(said)?;
+        }
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.insert(host.clone(), At { from: facts.current, to: facts.current + 1 });
+        bundle.finish().map_err(said)
+    }
+
+    fn waves(&self) {
+        let of = self.work.plan.waves.len();
+        for (index, wave) in self.work.plan.waves.iter().enumerate() {
+            let hosts: Vec<HostName> = wave.hosts.keys().cloned().collect();
+            (self.hear)(Event::Wave { wave: index + 1, of, hosts: hosts.clone() });
+            if !wave.grants.iter().all(|grant| self.grant(grant)) {
+                return;
+            }
+            each(&hosts, self.work.options.forks, |host| {
+                if let Some(batch) = wave.hosts.get(host) {
+                    self.activate(host, batch, wave);
+                }
+            });
+            self.tell(wave);
+            if self.outcome().failed.len() > wave.max_failed {
+                return;
+            }
+        }
+    }
+
+    /// Makes what a need asks of its provider.
+    fn grant(&self, grant: &Grant) -> bool {
+        let value = match grant.secret.as_ref().map(|name| self.work.values.secret(name)) {
+            Some(Err(why)) => {
+                self.failed(&grant.host, Phase::Grant, why);
+                return false;
+            }
+            Some(Ok(value)) => value,
+            None => zeroize::Zeroizing::default(),
+        };
+        let call = Call::Grant {
+            container: grant.container.clone(),
+            run: grant.run.clone(),
+            record: grant.record.clone(),
+            identity: grant.identity.clone(),
+        };
+        match self.phase(&grant.host, Phase::Grant, &call, &value, Duration::from_secs(300)) {
+            Ok(_) => true,
+            Err(why) => {
+                let why = format!("{} for `{}`: {why}", grant.run.join(" "), grant.consumer);
+                self.failed(&grant.host, Phase::Grant, why);
+                false
+            }
+        }
+    }
+
+    fn activate(&self, host: &HostName, batch: &Batch, wave: &Wave) {
+        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+        let Some(At { from, to }) = at else { return };
+        if self.outcome().failed.contains_key(host) {
+            return;
+        }
+        let options = self.work.options;
+        let call = Call::Activate {
+            to,
+            from,
+            plan: self.work.plan.id.clone(),
+            back: batch.back,
+            token: options.token.clone(),
+        };
+        let limit = Duration::from_secs(batch.steps.iter().map(Step::budget).sum::<u64>().saturating_add(120));
+        let activated = self.phase(host, Phase::Activate, &call, &[], limit);
+        let activated = activated.and_then(|frames| match frames.iter().any(|frame| frame.name == "activated") {
+            true => Ok(()),
+            false => Err("it did not say that it is done".to_owned()),
+        });
+        if let Err(why) = activated {
+            self.failed(host, Phase::Activate, why);
+            return self.back(host, batch, wave);
+        }
+        let call = Call::Confirm { number: to, token: options.token.clone(), keep: options.keep };
+        match self.phase(host, Phase::Confirm, &call, &[], QUICK) {
+            Ok(frames) if frames.iter().any(|frame| frame.name == "confirmed") => {
+                let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+                at.insert(host.clone(), At { from: to, to: to + 1 });
+                if batch.last {
+                    self.note(|outcome| {
+                        outcome.done.insert(host.clone());
+                    });
+                }
+            }
+            Ok(_) => {
+                self.failed(host, Phase::Confirm, "it had taken the change back already".to_owned());
+                self.undone(host);
+            }
+            Err(why) => self.failed(host, Phase::Confirm, why),
+        }
+    }
+
+    /// After a failure: back to what was, or left as it is for a person to look at.
+    fn back(&self, host: &HostName, batch: &Batch, wave: &Wave) {
+        if !wave.rollback || batch.back.is_none() {
+            let call = Call::Hold { token: self.work.options.token.clone() };
+            if self.fleet.call(host, &call, &[], QUICK).is_ok() {
+                self.note(|outcome| {
+                    outcome.held.insert(host.clone());
+                });
+            }
+            return;
+        }
+        let limit = Duration::from_secs(batch.undo.iter().map(Step::budget).sum::<u64>().saturating_add(120));
+        match self.phase(host, Phase::Undo, &Call::Undo, &[], limit) {
+            Ok(_) => self.undone(host),
+            Err(why) => self.failed(host, Phase::Undo, why),
+        }
+    }
+
+    fn undone(&self, host: &HostName) {
+        (self.hear)(Event::Undone { host: host.clone() });
+        self.note(|outcome| {
+            outcome.undone.insert(host.clone());
+        });
+    }
+
+    /// Tells all hosts of a group which of its tasks were done on one of them.
+    fn tell(&self, wave: &Wave) {
+        let mut done: BTreeMap<HostName, Vec<(String, String)>> = BTreeMap::new();
+        let outcome = self.outcome();
+        for (host, batch) in wave.hosts.iter().filter(|(host, _)| !outcome.failed.contains_key(*host)) {
+            for step in &batch.steps {
+                let Step::Task { record, identity, .. } = step else { continue };
+                let group = record.split('.').next().unwrap_or_default();
+                let others = self.work.wanted.iter().filter(|(other, content)| {
+                    *other != host && content.files.values().any(|file| file.of.iter().any(|of| of.as_str() == group))
+                });
+                for (other, _) in others {
+                    done.entry(other.clone()).or_default().push((record.clone(), identity.clone()));
+                }
+            }
+        }
+        let done: Vec<(HostName, Vec<(String, String)>)> = done.into_iter().collect();
+        each(&done, self.work.options.forks, |(host, tasks)| {
+            // The one that ran it has the record in any case.
+            let _ = self.fleet.call(host, &Call::Record { tasks: tasks.clone() }, &[], QUICK);
+        });
+    }
+}
+
+/// How long a wave may take, in seconds.
+fn budget(wave: &Wave) -> u64 {
+    let batch = |batch: &Batch| batch.steps.iter().chain(&batch.undo).map(Step::budget).sum::<u64>();
+    wave.hosts.values().map(batch).max().unwrap_or(0).saturating_add(300)
+}
+
+/// The path of a file that somebody changed, so that it is written though the lists say that it is the same.
+fn forced(change: &Change, wanted: &Content) -> Option<String> {
+    if change.class == Class::Remove || !change.reasons.contains(&Reason::Drift) {
+        return None;
+    }
+    if change.object.starts_with('/') {
+        return Some(format!("{}\n", change.object));
+    }
+    let found = wanted.meanings.iter().find(|(_, meaning)| meaning.unit().to_string() == change.object);
+    found.map(|(path, _)| format!("{path}\n"))
+}
+
+fn forwarding(error: &LinkError) -> String {
+    format!("its sshd lets no port through ({error}): AllowTcpForwarding has to be `yes` or `remote`, or name a registry")
+}

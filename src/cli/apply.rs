@@ -1,0 +1,167 @@
+//! `wharf apply`: makes hosts have what they shall have.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use super::deploy::{Deploy, HostOptions};
+use super::{Exit, Failure, Global, plan as plan_verb};
+use crate::apply::{Event, Options, Outcome, Work, walk};
+use crate::plan::{Plan, Standing, plan};
+use crate::ui::Screen;
+
+/// Arguments of `wharf apply`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Plans, shows the plan, asks, and does it wave by wave. A host that nobody confirms goes back by itself.\n\
+                        Exits 0 where all is done, 3 where a part is, 4 where a saved plan no longer holds, 5 where somebody\n\
+                        else is at it, 6 where hosts did not answer, 7 where a host went back.\n\nExamples:\n  wharf apply\n  \
+                        wharf apply --limit compute --yes --why \"CVE-2026-1234\"\n  wharf apply monday.plan --yes")]
+pub struct Arguments {
+    /// A plan that `wharf plan --out` kept; it has to hold still
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    hosts: HostOptions,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Why, for the lease and the history
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Keep so many older generations on each host
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    keep: u32,
+}
+
+/// Applies.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let deploy = Deploy::open(&arguments.hosts, global)?;
+    let desired = deploy.desired()?;
+    let fleet = deploy.fleet()?;
+    let known = deploy.probe(&fleet, &desired);
+    let wanted = deploy.wanted(&desired, &known);
+    let plan = plan(deploy.ground()?, &wanted, &known);
+    if let Some(path) = &arguments.file {
+        saved(path, &plan)?;
+    }
+    if !global.json {
+        screen.out(&plan_verb::text(&plan));
+    }
+    let unreachable = plan.hosts.values().filter(|host| matches!(host.standing, Standing::Unreachable { .. })).count();
+    if plan.is_empty() {
+        fleet.close();
+        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
+    }
+    if !arguments.yes && !agreed(screen, &plan)? {
+        fleet.close();
+        return Ok(Exit::Pending);
+    }
+    let header = deploy.header(&plan.id, arguments.why.clone());
+    let options = Options { forks: arguments.hosts.forks, token: token()?, keep: arguments.keep, served: None };
+    let work = Work {
+        plan: &plan,
+        wanted: &wanted,
+        desired: &desired,
+        known: &known,
+        values: &deploy.vault,
+        header: &header,
+        options: &options,
+    };
+    let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    fleet.close();
+    ended(&outcome, unreachable, screen)
+}
+
+/// A saved plan has to be what a plan of now would be, host by host.
+fn saved(path: &PathBuf, now: &Plan) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::plain(format!("{} cannot be read: {error}", path.display())))?;
+    let saved: Plan = serde_json::from_str(&text)
+        .map_err(|error| Failure::plain(format!("{} holds no plan: {error}", path.display())))?;
+    if !saved.is_whole() {
+        return Err(Failure::plain(format!("{} was changed after it was made", path.display())));
+    }
+    if saved.id == now.id {
+        return Ok(());
+    }
+    let stale = saved.hosts.iter().filter(|(name, host)| now.hosts.get(*name) != Some(*host));
+    let names: Vec<&str> = stale.map(|(name, _)| name.as_str()).collect();
+    let message = format!("the plan {} no longer holds: {} changed since", saved.id, names.join(", "));
+    let mut failure = Failure::with_help(message, "look at what `wharf plan` says now");
+    failure.code = 4;
+    Err(failure)
+}
+
+fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::with_help("nobody can be asked whether to do it", "--yes does it without a question"));
+    }
+    screen.ask(&format!("Do this to {} of {}? [y/N] ", plan.changed().len(), plan.estate));
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| Failure::plain(error.to_string()))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// What tells this run from any other.
+fn token() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| Failure::plain("the system gives no random numbers"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn say(event: &Event, json: bool, screen: &Screen) {
+    if json {
+        if let Ok(line) = serde_json::to_string(event) {
+            screen.out(&format!("{line}\n"));
+        }
+        return;
+    }
+    match event {
+        Event::Wave { wave, of, hosts } => {
+            let names: Vec<&str> = hosts.iter().map(|name| name.as_str()).collect();
+            screen.say(&format!("Wave {wave} of {of}: {}", names.join(", ")));
+        }
+        Event::Step { host, says } => {
+            if let Some(rest) = says.strip_prefix("begin ") {
+                screen.say(&format!("  {host}: {rest}"));
+            } else if !says.starts_with("end ") {
+                screen.say(&format!("  {host}: {says}"));
+            }
+        }
+        Event::Journal { host, unit, lines } => {
+            screen.say(&format!("  {host}: the last lines of {unit}:"));
+            for line in lines.lines() {
+                screen.say(&format!("    {line}"));
+            }
+        }
+        Event::Failed { host, phase, why } => screen.say(&format!("  {host}: {} did not end well: {why}", phase.as_str())),
+        Event::Undone { host } => screen.say(&format!("  {host}: is back on what it had")),
+        Event::Begin { .. } | Event::End { .. } => {}
+    }
+}
+
+fn ended(outcome: &Outcome, unreachable: usize, screen: &Screen) -> Result<Exit, Failure> {
+    if !outcome.locked.is_empty() {
+        let who = outcome.locked.iter().map(|(host, lease)| {
+            let lease = crate::host::Lease::read(lease);
+            format!("{host}: {} since {}, plan {}: {}", lease.who, lease.when, lease.plan, lease.why)
+        });
+        let message = format!("somebody else is changing {}", who.collect::<Vec<_>>().join("; "));
+        let mut failure = Failure::with_help(message, "wait for them, or `wharf lease break HOST`");
+        failure.code = 5;
+        return Err(failure);
+    }
+    for (host, why) in &outcome.failed {
+        screen.say(&format!("{host}: {why}"));
+    }
+    if !outcome.held.is_empty() {
+        let names: Vec<&str> = outcome.held.iter().map(|name| name.as_str()).collect();
+        screen.say(&format!("left as they are, not confirmed: {}", names.join(", ")));
+    }
+    Ok(match (outcome.failed.is_empty(), outcome.undone.is_empty()) {
+        (_, false) => Exit::RolledBack,
+        (false, true) => Exit::Partly,
+        (true, true) if unreachable > 0 => Exit::Unreachable,
+        (true, true) => Exit::Done,
+    })
+}

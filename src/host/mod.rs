@@ -1,0 +1,20 @@
+//! Hosts: reached over ssh, asked what they are, given what they shall have.
+//!
+//! One round trip a phase: a script and what it needs go in on standard input, frames come back on standard output. A host
+//! needs sh, tar, podman and systemd; nothing of wharf's runs there but what lies below /etc/wharf.
+
+mod bundle;
+mod frame;
+mod generation;
+mod link;
+mod probe;
+mod script;
+mod step;
+
+pub use bundle::{Bundle, BundleError};
+pub use frame::{Frame, FrameError, Frames};
+pub use generation::{Content, FileRecord, Generation, GenerationError, Header};
+pub use link::{Destination, Hops, Link, LinkError, Ssh};
+pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, UnitSeen};
+pub use script::{Call, script};
+pub use step::Step;

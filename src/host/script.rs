@@ -1,0 +1,163 @@
+//! The script that a host is sent: the library, and one call of it.
+
+/// What hosts run; the same text is kept there for boots.
+const LIBRARY: &str = include_str!("host.sh");
+
+/// What a script does: one round trip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// Tells what the host is; nothing is changed.
+    Probe {
+        /// Paths to look at beside those of the live generation.
+        paths: Vec<String>,
+        /// Units to ask about.
+        units: Vec<String>,
+    },
+    /// Shows files.
+    Show {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// Tells of every generation that is kept.
+    Generations,
+    /// Takes the lease.
+    Lease {
+        /// Who asks.
+        token: String,
+        /// For how many seconds.
+        seconds: u64,
+        /// Lines that say who, when, which plan and why.
+        says: String,
+    },
+    /// Gives the lease back; with no token whoever has it.
+    Release {
+        /// Whose.
+        token: Option<String>,
+    },
+    /// Pulls images that are not there.
+    Pull {
+        /// Their references.
+        references: Vec<String>,
+        /// A registries.conf(5) for this alone.
+        registries: Option<String>,
+    },
+    /// Puts generations beside the live one. Takes a [`Bundle`](super::Bundle) as payload.
+    Stage,
+    /// Makes a generation the live one.
+    Activate {
+        /// Its number.
+        to: u64,
+        /// The number of the one before it; 0 where there is none.
+        from: u64,
+        /// The plan that it is of.
+        plan: String,
+        /// Whether it may be taken back by itself, and after how many seconds.
+        back: Option<u64>,
+        /// Whose lease it is.
+        token: String,
+    },
+    /// Makes the live generation the one that stays.
+    Confirm {
+        /// Its number.
+        number: u64,
+        /// Whose lease it is.
+        token: String,
+        /// How many older ones are kept.
+        keep: u32,
+    },
+    /// Takes the unconfirmed generation back.
+    Undo,
+    /// Leaves the unconfirmed generation as it is: the host does not take it back by itself.
+    Hold {
+        /// Whose lease it is.
+        token: String,
+    },
+    /// Runs a provider's program in its container, once. Takes a secret as payload.
+    Grant {
+        /// podman's name of the container.
+        container: String,
+        /// Program and arguments.
+        run: Vec<String>,
+        /// What its record is called.
+        record: String,
+        /// What tells this run of it from another.
+        identity: String,
+    },
+    /// Records tasks that were done on another host.
+    Record {
+        /// Their records' names, and what identifies them.
+        tasks: Vec<(String, String)>,
+    },
+}
+
+/// A text as one word of sh (POSIX 2.2.2).
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Lines as one word.
+fn lines<T: AsRef<str>>(lines: &[T]) -> String {
+    word(&lines.iter().map(|line| format!("{}\n", line.as_ref())).collect::<String>())
+}
+
+/// The text that a host's sh runs.
+pub fn script(call: &Call) -> String {
+    let call = match call {
+        Call::Probe { paths, units } => format!("probe {} {}", lines(paths), lines(units)),
+        Call::Show { paths } => format!("show {}", lines(paths)),
+        Call::Generations => "generations".to_owned(),
+        Call::Lease { token, seconds, says } => format!("lease_take {} {seconds} {}", word(token), word(says)),
+        Call::Release { token } => format!("lease_release {}", word(token.as_deref().unwrap_or("any"))),
+        Call::Pull { references, registries } => {
+            format!("pull {} {}", lines(references), word(registries.as_deref().unwrap_or_default()))
+        }
+        Call::Stage => "stage".to_owned(),
+        Call::Activate { to, from, plan, back, token } => {
+            let (how, seconds) = match back {
+                Some(seconds) => ("auto", *seconds),
+                None => ("held", 0),
+            };
+            format!("activate {to} {from} {} {how} {seconds} {} {}", word(plan), word(token), word(LIBRARY))
+        }
+        Call::Confirm { number, token, keep } => format!("confirm {number} {} {keep}", word(token)),
+        Call::Undo => "undo".to_owned(),
+        Call::Hold { token } => format!("hold {}", word(token)),
+        Call::Grant { container, run, record, identity } => {
+            let run: Vec<String> = run.iter().map(|text| word(text)).collect();
+            format!("grant {} {identity} {} {}", word(record), word(container), run.join(" "))
+        }
+        Call::Record { tasks } => {
+            let tasks: Vec<String> = tasks.iter().map(|(name, identity)| format!("{name} {identity}")).collect();
+            format!("record {}", lines(&tasks))
+        }
+    };
+    format!("{LIBRARY}\necho 'wharf 1'\n{call} || exit\necho 'end 0'\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_texts_are_one_word() {
+        for text in ["", "it's", "a b", "$HOME `x` \\ \"", "line\nline", "!"] {
+            let output = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", word(text))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn every_script_is_one_that_sh_reads() {
+        let calls = [
+            Call::Probe { paths: vec!["/a b".to_owned()], units: vec!["it's.service".to_owned()] },
+            Call::Generations,
+            Call::Stage,
+            Call::Undo,
+            Call::Activate { to: 2, from: 1, plan: "p".to_owned(), back: Some(3), token: "t".to_owned() },
+        ];
+        for call in calls {
+            let output = std::process::Command::new("sh").args(["-n", "-c", &script(&call)]).output().unwrap();
+            assert!(output.status.success(), "{call:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What is done on a host to make a generation the live one, or to take it back: one line of its list each.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that a host does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Ends units.
+    Stop {
+        /// As systemd names them.
+        units: Vec<String>,
+    },
+    /// Makes the files those of the generation, and lets systemd read its units anew.
+    Switch,
+    /// Sets the kernel parameters of a file.
+    Sysctl(String),
+    /// Loads the kernel modules of a file.
+    Modules(String),
+    /// Makes the folders of a file.
+    Tmpfiles(String),
+    /// Takes a volume or a network of podman's away, so that its unit makes it anew.
+    Drop {
+        /// `volume` or `network`.
+        kind: String,
+        /// podman's name.
+        name: String,
+    },
+    /// Runs a task's unit once.
+    Task {
+        /// What its record is called.
+        record: String,
+        /// What tells this run of it from another.
+        identity: String,
+        /// How long it is waited for.
+        seconds: u64,
+        /// Whether it may be run again where nobody knows how it ended.
+        idempotent: bool,
+        /// Its unit.
+        unit: String,
+    },
+    /// Starts units that are not up.
+    Start {
+        /// How long they are waited for.
+        seconds: u64,
+        /// As systemd names them.
+        units: Vec<String>,
+    },
+    /// Starts units anew.
+    Restart {
+        /// How long they are waited for.
+        seconds: u64,
+        /// As systemd names them.
+        units: Vec<String>,
+    },
+    /// Lets units read their files again.
+    Reload {
+        /// How long they are waited for.
+        seconds: u64,
+        /// As systemd names them.
+        units: Vec<String>,
+    },
+    /// Waits until containers are healthy, and whether they stay so.
+    Gate {
+        /// How long they may take.
+        seconds: u64,
+        /// How long they have to stay healthy.
+        stay: u64,
+        /// podman's names.
+        containers: Vec<String>,
+    },
+}
+
+impl Step {
+    /// How long it takes at most, in seconds.
+    pub fn budget(&self) -> u64 {
+        match self {
+            Self::Stop { .. } => 60,
+            Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) | Self::Drop { .. } => 10,
+            Self::Task { seconds, .. }
+            | Self::Start { seconds, .. }
+            | Self::Restart { seconds, .. }
+            | Self::Reload { seconds, .. } => *seconds,
+            Self::Gate { seconds, stay, .. } => seconds.saturating_add(*stay),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop { units } => write!(f, "stop {}", units.join(" ")),
+            Self::Switch => f.write_str("switch"),
+            Self::Sysctl(path) => write!(f, "sysctl {path}"),
+            Self::Modules(path) => write!(f, "modules {path}"),
+            Self::Tmpfiles(path) => write!(f, "tmpfiles {path}"),
+            Self::Drop { kind, name } => write!(f, "drop {kind} rm {name}"),
+            Self::Task { record, identity, seconds, idempotent, unit } => {
+                let again = if *idempotent { "idempotent" } else { "once" };
+                write!(f, "task {record} {identity} {seconds} {again} {unit}")
+            }
+            Self::Start { seconds, units } => write!(f, "start {seconds} {}", units.join(" ")),
+            Self::Restart { seconds, units } => write!(f, "restart {seconds} {}", units.join(" ")),
+            Self::Reload { seconds, units } => write!(f, "reload {seconds} {}", units.join(" ")),
+            Self::Gate { seconds, stay, containers } => write!(f, "gate {seconds} {stay} {}", containers.join(" ")),
+        }
+    }
+}
+
+/// The lines of a list.
+pub(super) fn steps(steps: &[Step]) -> String {
+    steps.iter().map(|step| format!("{step}\n")).collect()
+}

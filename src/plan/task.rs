@@ -1,0 +1,184 @@
+//! Tasks and grants: what is run once around a change.
+
+use std::collections::BTreeSet;
+
+use super::{Content, Facts, Grant, Known, Step};
+use crate::desired::{Ground, Member, members_on};
+use crate::digest::Digest;
+use crate::estate::{Group, OncePer, Provider, Service, Task, TaskEvent, TaskPhase, TaskWhen, Undo};
+use crate::name::{HostName, ServiceName};
+use crate::spec::Log;
+use crate::unit::Meaning;
+
+/// What happens to a group in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Event {
+    /// No host that answered had it.
+    pub fresh: bool,
+    /// Its image is another one on some host.
+    pub upgrade: bool,
+}
+
+impl Event {
+    /// What happens to a group whose members are `hosts`.
+    pub fn of(group: &ServiceName, hosts: &[&HostName], wanted: &Content, known: &Known) -> Self {
+        let image = image_of(group, wanted);
+        let has = |content: &Content| image_of(group, content);
+        let olds: Vec<String> = hosts
+            .iter()
+            .filter_map(|host| known.get(*host)?.as_ref().ok()?.generation.as_ref())
+            .filter_map(|generation| has(&generation.content))
+            .collect();
+        Self { fresh: olds.is_empty(), upgrade: image.is_some_and(|image| olds.iter().any(|old| *old != image)) }
+    }
+}
+
+/// The manifest that a group's container runs.
+fn image_of(group: &ServiceName, content: &Content) -> Option<String> {
+    content.meanings.values().find_map(|meaning| match meaning {
+        Meaning::Container(container) if container.parts().name.as_str() == group.as_str() => {
+            Some(container.parts().image.digest().to_string())
+        }
+        _ => None,
+    })
+}
+
+/// Whether a task belongs to what happens.
+fn is_due(task: &Task, event: Event) -> bool {
+    if task.schedule.is_some() || task.phase == Some(TaskPhase::Contract) {
+        return false;
+    }
+    task.on.is_empty()
+        || task.on.iter().any(|on| match on {
+            TaskEvent::Bootstrap => event.fresh,
+            TaskEvent::Upgrade => event.upgrade && !event.fresh,
+        })
+}
+
+/// Where in a group's sequence of batches a host stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The first host of the first batch.
+    pub first: bool,
+    /// The first host of the last batch.
+    pub last: bool,
+}
+
+/// The tasks that a host runs for a group, as steps; `before` its start or after.
+pub(super) fn steps(
+    service: &Service,
+    group: &Group,
+    event: Event,
+    place: Place,
+    before: bool,
+    wanted: &Content,
+) -> Vec<Step> {
+    let mut found = Vec::new();
+    for task in service.tasks.values().filter(|task| is_due(task, event)) {
+        let when = match task.phase {
+            Some(TaskPhase::Expand) => true,
+            Some(TaskPhase::Migrate | TaskPhase::Contract) => false,
+            None => task.when == TaskWhen::BeforeStart,
+        };
+        let here = match task.once_per {
+            OncePer::Host => true,
+            OncePer::Cloud | OncePer::Cell if before => place.first,
+            OncePer::Cloud | OncePer::Cell => place.last,
+        };
+        if when != before || !here {
+            continue;
+        }
+        let unit = format!("{}-task-{}", group.name, task.name);
+        let identity = match task.on.is_empty() || event.upgrade && !event.fresh {
+            false => "bootstrap".to_owned(),
+            true => identity(&unit, wanted),
+        };
+        found.push(Step::Task {
+            record: format!("{}.{}", group.name, task.name),
+            identity,
+            seconds: task.timeout_ms.div_ceil(1000),
+            idempotent: task.idempotent,
+            unit: format!("{unit}.service"),
+        });
+    }
+    found
+}
+
+/// What tells one run of a task from another: all that its container is made of.
+fn identity(unit: &str, wanted: &Content) -> String {
+    let meaning = wanted.meanings.values().find(|meaning| meaning.unit().base().as_str() == unit);
+    let text = meaning.map(|meaning| serde_json::to_string(meaning).unwrap_or_default()).unwrap_or_default();
+    Digest::of(text.as_bytes()).hex()
+}
+
+/// Whether a change cannot be gone back from by itself: a task that nothing undoes, or data that a new image changes.
+pub(super) fn is_one_way(service: &Service, event: Event, steps: &[Step], group: &ServiceName) -> bool {
+    let tasks = service.tasks.values().filter(|task| task.undo == Undo::None);
+    let records: BTreeSet<String> = tasks.map(|task| format!("{group}.{}", task.name)).collect();
+    let runs = steps.iter().any(|step| matches!(step, Step::Task { record, .. } if records.contains(record)));
+    runs || event.upgrade && service.life.stateful.is_some_and(|stateful| stateful.one_way)
+}
+
+/// What a group's needs ask of their providers and was not given yet.
+pub(super) fn grants(ground: Ground<'_>, group: &Group, known: &Known) -> Vec<Grant> {
+    let mut found = Vec::new();
+    let Some(service) = ground.project.services.get(&group.service) else { return found };
+    for (name, need) in &service.needs {
+        let Some(binding) = group.needs.get(name) else { continue };
+        let Provider::Group(provider) = &binding.provider else { continue };
+        let Some(provider) = ground.placed.groups.get(provider) else { continue };
+        let Some(serves) = ground.project.services.get(&provider.service) else { continue };
+        let grant = serves.provides.get(&binding.capability).and_then(|provide| provide.grant.as_ref());
+        let (Some(grant), Some(_)) = (grant, need.user.as_ref().or(need.name.as_ref())) else { continue };
+        let Some(host) = group.members.first().and_then(|name| ground.estate.hosts.get(name)) else { continue };
+        let members = members_on(ground, host, &mut Log::new());
+        let Some(member) = members.iter().find(|member| member.group.name == group.name) else { continue };
+        // Where it is run: the provider's first host that answered.
+        let answers = |host: &&HostName| known.get(*host).is_some_and(Result::is_ok);
+        let Some(at) = provider.members.iter().find(answers) else { continue };
+        let run = words(member, &grant.run, need);
+        let secret = need.secret.as_ref().map(|secret| secret.value.clone());
+        let object = secret.as_ref().and_then(|secret| ground.vault.object(secret)).unwrap_or_default();
+        let identity = Digest::of(format!("{run:?} {object}").as_bytes()).hex();
+        let record = format!("{}.grant.{}.{name}", provider.name, group.name);
+        let is_done = provider.members.iter().any(|host| {
+            let facts: Option<&Facts> = known.get(host).and_then(|known| known.as_ref().ok());
+            let record = facts.and_then(|facts| facts.tasks.get(&record));
+            record.is_some_and(|record| record.state == "done" && record.identity == identity)
+        });
+        if is_done {
+            continue;
+        }
+        found.push(Grant {
+            host: at.clone(),
+            provider: provider.name.clone(),
+            consumer: group.name.clone(),
+            need: name.to_string(),
+            container: provider.name.to_string(),
+            run,
+            secret,
+            record,
+            identity,
+        });
+    }
+    found
+}
+
+/// The words of a grant, with `need.name` and `need.user` filled in.
+fn words(member: &Member<'_>, run: &[crate::estate::Text], need: &crate::estate::Need) -> Vec<String> {
+    let mut log = Log::new();
+    let mut text = |text: &Option<crate::estate::Text>| {
+        text.as_ref().map(|text| member.fill(text, need.span, &mut log)).unwrap_or_default()
+    };
+    let (name, user) = (text(&need.name), text(&need.user));
+    run.iter()
+        .map(|word| {
+            let filled = word.fill(|key| match key {
+                "need.name" => Some(name.clone()),
+                "need.user" => Some(user.clone()),
+                _ => None,
+            });
+            filled.unwrap_or_else(|_| String::new())
+        })
+        .collect()
+}

@@ -1,0 +1,360 @@
+//! Waves: which groups are changed on which hosts at the same time, and what is done there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::task::{self, Event, Place};
+use super::{Change, Class, Content, Grant, HostPlan, Known, Reason, Standing, Step, differ, order};
+use crate::desired::Ground;
+use crate::estate::{Service, Update, UpdateFailure};
+use crate::name::{HostName, ServiceName};
+use crate::unit::Meaning;
+
+/// Between a host's last step and the moment at which it takes the change back by itself, in seconds.
+const MARGIN: u64 = 60;
+
+/// Hosts that are changed at the same time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Wave {
+    /// What providers make for those that need them, before any host of the wave changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// What happens where.
+    pub hosts: BTreeMap<HostName, Batch>,
+    /// How many of its hosts may fail before the plan stops.
+    #[serde(default)]
+    pub max_failed: usize,
+    /// Whether a host that fails takes its change back at once.
+    #[serde(default)]
+    pub rollback: bool,
+}
+
+/// What happens on one host in one wave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Batch {
+    /// The groups that are changed.
+    pub groups: BTreeSet<ServiceName>,
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// What is done to go back.
+    pub undo: Vec<Step>,
+    /// After how many seconds the host goes back by itself where nobody confirms; never where it could lose something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<u64>,
+    /// Whether it is the host's last: then it has all that is wanted.
+    #[serde(default)]
+    pub last: bool,
+}
+
+/// What is done for a group in a batch.
+struct Slot {
+    wave: usize,
+    place: Place,
+}
+
+/// The waves of a plan; changes are told in which they happen.
+pub(super) fn waves(
+    ground: Ground<'_>,
+    wanted: &BTreeMap<HostName, Content>,
+    known: &Known,
+    hosts: &mut BTreeMap<HostName, HostPlan>,
+) -> Vec<Wave> {
+    let slots = slots(ground, hosts);
+    let mut waves: Vec<Wave> = Vec::new();
+    let mut batches: BTreeMap<(usize, HostName), BTreeSet<ServiceName>> = BTreeMap::new();
+    for ((group, host), slot) in &slots {
+        batches.entry((slot.wave, host.clone())).or_default().insert(group.clone());
+    }
+    // What is the estate's alone goes with the host's first wave.
+    for (name, host) in hosts.iter().filter(|(_, host)| host.standing == Standing::Ready) {
+        let any = batches.keys().any(|(_, other)| other == name);
+        let unconfirmed = known.get(name).is_some_and(|facts| facts.as_ref().is_ok_and(|facts| facts.intent.is_some()));
+        if !any && (!host.changes.is_empty() || unconfirmed) {
+            batches.insert((0, name.clone()), BTreeSet::new());
+        }
+    }
+    let events = events(ground, wanted, known, hosts);
+    let numbers: BTreeSet<usize> = batches.keys().map(|(wave, _)| *wave).collect();
+    for (number, wave) in numbers.into_iter().enumerate() {
+        let mut made = Wave::default();
+        let mine: Vec<(&HostName, &BTreeSet<ServiceName>)> =
+            batches.iter().filter(|((of, _), _)| *of == wave).map(|((_, host), groups)| (host, groups)).collect();
+        let mut granted = BTreeSet::new();
+        for (name, groups) in mine {
+            let (Some(host), Some(content)) = (hosts.get_mut(name), wanted.get(name)) else { continue };
+            let first = !batches.keys().any(|(of, other)| *of < wave && other == name);
+            let last = !batches.keys().any(|(of, other)| *of > wave && other == name);
+            for change in &mut host.changes {
+                let here = if change.services.is_empty() {
+                    first
+                } else {
+                    change.wave == 0 && change.services.iter().any(|service| groups.contains(service))
+                };
+                if here || last && change.wave == 0 {
+                    change.wave = number + 1;
+                }
+            }
+            let now: Vec<&Change> = host.changes.iter().filter(|change| change.wave == number + 1).collect();
+            let mut batch = batch(ground, groups, &now, content, &events, |group| {
+                slots.get(&(group.clone(), name.clone())).map(|slot| slot.place)
+            });
+            batch.last = last;
+            for group in groups {
+                let Some(group) = ground.placed.groups.get(group) else { continue };
+                if granted.insert(group.name.clone()) {
+                    made.grants.extend(task::grants(ground, group, known));
+                }
+                if let Some(update) = ground.project.services.get(&group.service).map(|service| &service.update) {
+                    made.max_failed = made.max_failed.max(amount(&update.max_failed, group.members.len()));
+                    made.rollback |= update.on_failure == UpdateFailure::Rollback;
+                }
+            }
+            made.hosts.insert(name.clone(), batch);
+        }
+        waves.push(made);
+    }
+    // A grant is made once, in the first wave that wants it.
+    let mut seen = BTreeSet::new();
+    for wave in &mut waves {
+        wave.grants.retain(|grant| seen.insert(grant.record.clone()));
+    }
+    waves
+}
+
+/// `3`, or `10%` of a number, rounded down.
+fn amount(text: &str, of: usize) -> usize {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<usize>().map_or(0, |percent| of * percent.min(100) / 100),
+        None => text.trim().parse().unwrap_or(0),
+    }
+}
+
+/// What happens to each group that changes.
+fn events(
+    ground: Ground<'_>,
+    wanted: &BTreeMap<HostName, Content>,
+    known: &Known,
+    hosts: &BTreeMap<HostName, HostPlan>,
+) -> BTreeMap<ServiceName, Event> {
+    let names: BTreeSet<ServiceName> = hosts.values().flat_map(|host| differ::groups_of(&host.changes)).collect();
+    let mut events = BTreeMap::new();
+    for name in names {
+        let Some(group) = ground.placed.groups.get(&name) else { continue };
+        let members: Vec<&HostName> = group.members.iter().collect();
+        let Some(content) = members.iter().find_map(|host| wanted.get(*host)) else { continue };
+        events.insert(name.clone(), Event::of(&name, &members, content, known));
+    }
+    events
+}
+
+/// In which wave each group of each host is changed.
+fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(ServiceName, HostName), Slot> {
+    let mut changed: BTreeMap<ServiceName, BTreeMap<&HostName, Class>> = BTreeMap::new();
+    for (name, host) in hosts {
+        for change in &host.changes {
+            for service in &change.services {
+                let class = changed.entry(service.clone()).or_default().entry(name).or_insert(change.class);
+                *class = (*class).max(change.class);
+            }
+        }
+    }
+    let levels = order::levels(ground);
+    // What nothing asks for any more goes last.
+    let (gone, kept): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(name, _)| !levels.contains_key(name));
+    let mut by_level: BTreeMap<usize, Vec<(ServiceName, BTreeMap<&HostName, Class>)>> = BTreeMap::new();
+    for (name, on) in kept {
+        by_level.entry(levels.get(&name).copied().unwrap_or(0)).or_default().push((name, on));
+    }
+    let mut slots = BTreeMap::new();
+    let mut next = 0;
+    for groups in by_level.into_values() {
+        let mut longest = 1;
+        for (name, on) in groups {
+            let update = ground.placed.groups.get(&name).and_then(|group| ground.project.services.get(&group.service));
+            let members = ground.placed.groups.get(&name).map_or(1, |group| group.members.len());
+            let batches = batches(update.map(|service| &service.update), members, &on);
+            longest = longest.max(batches.len());
+            let count = batches.len();
+            for (index, hosts) in batches.into_iter().enumerate() {
+                for (at, host) in hosts.into_iter().enumerate() {
+                    let place = Place { first: index == 0 && at == 0, last: index + 1 == count && at == 0 };
+                    slots.insert((name.clone(), host.clone()), Slot { wave: next + index, place });
+                }
+            }
+        }
+        next += longest;
+    }
+    for (name, on) in gone {
+        for host in on.into_keys() {
+            let place = Place { first: false, last: false };
+            slots.insert((name.clone(), host.clone()), Slot { wave: next, place });
+        }
+    }
+    slots
+}
+
+/// The hosts of a group that are changed together, in order.
+fn batches<'a>(update: Option<&Update>, members: usize, on: &BTreeMap<&'a HostName, Class>) -> Vec<Vec<&'a HostName>> {
+    // What disturbs nobody waits for nobody.
+    let (gentle, rest): (Vec<_>, Vec<_>) = on.iter().partition(|(_, class)| **class == Class::FileOnly);
+    let gentle: Vec<&HostName> = gentle.into_iter().map(|(host, _)| *host).collect();
+    let rest: Vec<(&HostName, Class)> = rest.into_iter().map(|(host, class)| (*host, *class)).collect();
+    let mut found: Vec<Vec<&HostName>> = Vec::new();
+    if let Some(update) = update {
+        let fresh = rest.len() == members && rest.iter().all(|(_, class)| *class == Class::Start);
+        let size = match (update.quorum, fresh, update.rolling) {
+            (true, ..) => 1,
+            // Nobody uses it yet.
+            (false, true, _) | (false, false, false) => rest.len().max(1),
+            (false, false, true) => amount(&update.max_unavailable, members).max(1),
+        };
+        let mut hosts: Vec<&HostName> = rest.into_iter().map(|(host, _)| host).collect();
+        if let Some(canary) = update.canary.filter(|_| !fresh) {
+            let after = hosts.split_off(hosts.len().min(canary as usize));
+            found.extend((!hosts.is_empty()).then_some(hosts));
+            hosts = after;
+        }
+        found.extend(hosts.chunks(size).map(<[_]>::to_vec));
+    } else if !rest.is_empty() {
+        found.push(rest.into_iter().map(|(host, _)| host).collect());
+    }
+    match found.first_mut() {
+        Some(first) => first.extend(gentle),
+        None => found.push(gentle),
+    }
+    found
+}
+
+/// What is done on a host for some groups.
+fn batch(
+    ground: Ground<'_>,
+    groups: &BTreeSet<ServiceName>,
+    changes: &[&Change],
+    wanted: &Content,
+    events: &BTreeMap<ServiceName, Event>,
+    place: impl Fn(&ServiceName) -> Option<Place>,
+) -> Batch {
+    let service_of = |name: &ServiceName| {
+        let group = ground.placed.groups.get(name)?;
+        Some((group, ground.project.services.get(&group.service)?))
+    };
+    let mut batch = Batch { groups: groups.clone(), ..Batch::default() };
+    let by_class = |class: Class| changes.iter().filter(move |change| change.class == class);
+    let unit = |change: &&&Change| unit_of(change);
+    let removed: Vec<String> = by_class(Class::Remove).filter_map(|change| unit(&change)).collect();
+    if !removed.is_empty() {
+        batch.steps.push(Step::Stop { units: removed.clone() });
+    }
+    // A network or a volume is made by a unit that runs once: it has to end, with all that uses it, to begin again.
+    let replaced: Vec<&&Change> = by_class(Class::Replace).collect();
+    let users: Vec<String> = changes
+        .iter()
+        .filter(|change| change.reasons.iter().any(|reason| matches!(reason, Reason::Uses { .. })))
+        .filter_map(|change| unit_of(change))
+        .collect();
+    if !replaced.is_empty() {
+        let units = users.iter().cloned().chain(replaced.iter().filter_map(|change| unit_of(change))).collect();
+        batch.steps.push(Step::Stop { units });
+    }
+    for change in &replaced {
+        let meaning = wanted.meanings.values().find(|meaning| meaning.unit().to_string() == change.object);
+        if let Some((kind, name)) = meaning.and_then(object_of) {
+            batch.steps.push(Step::Drop { kind: kind.to_owned(), name });
+        }
+    }
+    batch.steps.push(Step::Switch);
+    for change in changes.iter().filter(|change| change.class != Class::Remove) {
+        let path = change.object.clone();
+        if path.starts_with("/etc/sysctl.d/") {
+            batch.steps.push(Step::Sysctl(path));
+        } else if path.starts_with("/etc/modules-load.d/") {
+            batch.steps.push(Step::Modules(path));
+        } else if path.starts_with("/etc/tmpfiles.d/") {
+            batch.steps.push(Step::Tmpfiles(path));
+        }
+    }
+    let mut one_way = false;
+    let tasks = |before: bool, steps: &mut Vec<Step>, one_way: &mut bool| {
+        for name in groups {
+            let (Some((group, service)), Some(event), Some(place)) = (service_of(name), events.get(name), place(name)) else {
+                continue;
+            };
+            let found = task::steps(service, group, *event, place, before, wanted);
+            *one_way |= task::is_one_way(service, *event, &found, name);
+            steps.extend(found);
+        }
+    };
+    tasks(true, &mut batch.steps, &mut one_way);
+    let seconds = groups.iter().filter_map(service_of).map(|(_, service)| deadline(service)).max().unwrap_or(300);
+    let started: Vec<String> = by_class(Class::Start).filter_map(|change| unit(&change)).collect();
+    let restarted: Vec<String> = by_class(Class::Restart).filter_map(|change| unit(&change)).collect();
+    let mut reloaded: Vec<String> = by_class(Class::Reload).flat_map(|change| differ::reloaded(&change.object, wanted)).collect();
+    reloaded.sort();
+    reloaded.dedup();
+    reloaded.retain(|unit| !started.contains(unit) && !restarted.contains(unit));
+    if !started.is_empty() {
+        batch.steps.push(Step::Start { seconds, units: started.clone() });
+    }
+    if !restarted.is_empty() {
+        batch.steps.push(Step::Restart { seconds, units: restarted.clone() });
+    }
+    if !reloaded.is_empty() {
+        batch.steps.push(Step::Reload { seconds, units: reloaded.clone() });
+    }
+    let touched = |container: &crate::unit::Container| {
+        let unit = container.parts().unit.unit(crate::unit::UnitKind::Service).to_string();
+        started.contains(&unit) || restarted.contains(&unit) || reloaded.contains(&unit)
+    };
+    let containers: Vec<String> = wanted
+        .meanings
+        .values()
+        .filter_map(|meaning| match meaning {
+            Meaning::Container(container) if touched(container) && !differ::is_task(container) => {
+                Some(container.parts().name.to_string())
+            }
+            _ => None,
+        })
+        .collect();
+    if !containers.is_empty() {
+        let stay = groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
+        batch.steps.push(Step::Gate { seconds, stay: stay.unwrap_or(0), containers });
+    }
+    tasks(false, &mut batch.steps, &mut one_way);
+    batch.undo = undo(&started, &restarted, &reloaded, &removed, seconds);
+    let budget: u64 = batch.steps.iter().map(Step::budget).sum();
+    batch.back = (!one_way).then_some(budget.saturating_add(MARGIN));
+    batch
+}
+
+fn undo(started: &[String], restarted: &[String], reloaded: &[String], removed: &[String], seconds: u64) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let some = |units: &[String]| (!units.is_empty()).then(|| units.to_vec());
+    steps.extend(some(started).map(|units| Step::Stop { units }));
+    steps.push(Step::Switch);
+    steps.extend(some(restarted).map(|units| Step::Restart { seconds, units }));
+    steps.extend(some(reloaded).map(|units| Step::Reload { seconds, units }));
+    steps.extend(some(removed).map(|units| Step::Start { seconds, units }));
+    steps
+}
+
+/// How long one host may take for a service, in seconds.
+fn deadline(service: &Service) -> u64 {
+    service.update.deadline_ms.div_ceil(1000)
+}
+
+/// The unit that a change is of, as systemd names it; none for a file.
+fn unit_of(change: &Change) -> Option<String> {
+    crate::unit::UnitName::new(&change.object).ok().map(|name| name.service().to_string())
+}
+
+/// podman's object that a unit makes.
+fn object_of(meaning: &Meaning) -> Option<(&'static str, String)> {
+    match meaning {
+        Meaning::Network(network) => Some(("network", network.parts().name.to_string())),
+        Meaning::Volume(volume) => Some(("volume", volume.parts().name.to_string())),
+        _ => None,
+    }
+}
