@@ -166,7 +166,7 @@ fn multinode_runs_healthy_on_six_hosts_and_outlives_the_loss_of_any_one() {
                 });
             },
             &|| {
-                each(network, |host| start(host, "keepalived.service"));
+                each(network, |host| start(host, &target));
             },
         ];
         each(lanes, |lane| lane());
