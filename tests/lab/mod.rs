@@ -13,6 +13,7 @@
 mod ends;
 mod estate;
 mod host;
+mod multinode;
 mod runs;
 mod user;
 mod whole;
