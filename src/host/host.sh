@@ -192,6 +192,11 @@ stage() {
     mkdir -p "$etc/blobs" "$etc/generations" "$var/files" "$var/tasks" "$run"
     chmod 0700 "$run" "$etc/blobs"
     rm -rf "$run"/stage.*
+    # What was staged before and never came to be.
+    for folder in "$etc"/generations/*/; do
+        number=${folder%/} number=${number##*/}
+        case $number in *.new) rm -rf "$folder" ;; *[!0-9]*) ;; *) [ "$number" -le "$(current)" ] || rm -rf "$folder" ;; esac
+    done
     temporary=$(mktemp -d "$run/stage.XXXXXX") || die "no folder for temporary files"
     trap 'rm -rf "$temporary"' EXIT
     tar -x -p --numeric-owner -f - -C "$temporary" || die "what was sent cannot be unpacked"
@@ -575,10 +580,11 @@ confirm() {
 # Takes away what no kept generation names. $1 how many are kept beside the live one.
 collect() {
     here=$(current)
-    kept=$here left=$1
+    kept= left=$1
     for number in $(ls "$etc/generations" | grep -x '[0-9]*' | sort -n -r); do
-        [ "$number" -lt "$here" ] && [ "$left" -gt 0 ] || continue
-        kept="$kept $number" left=$((left - 1))
+        [ "$number" -ge "$here" ] || [ "$left" -gt 0 ] || continue
+        [ "$number" -ge "$here" ] || left=$((left - 1))
+        kept="$kept $number"
     done
     rm -f "$run/kept".*
     for number in $kept; do
@@ -587,7 +593,9 @@ collect() {
         done
     done
     for number in $(ls "$etc/generations" | grep -x '[0-9]*' | sort -n); do
-        case " $(echo $kept) " in *" $number "*) continue ;; esac
+        # Later ones are staged for what comes next.
+        [ "$number" -lt "$here" ] || continue
+        case " $kept " in *" $number "*) continue ;; esac
         for kind in secrets images; do
             [ -e "$etc/generations/$number/$kind" ] || continue
             while IFS= read -r name; do

@@ -14,7 +14,7 @@ use wharf::name::{EstateName, HostName, SecretName};
 use wharf::secrets::{Identities, Safe, Vault};
 use zeroize::Zeroizing;
 
-use super::Host;
+use super::{Host, Lab};
 use crate::build::{WHARF, ended};
 use crate::real::nobody_answers;
 use crate::support::place::{as_user, cache, own, scratch};
@@ -232,6 +232,15 @@ impl Estate {
         command.args(arguments).arg("-C").arg(self.project()).current_dir("/");
         command.env("HOME", &self.home).env("WHARF_CACHE", cache()).env("WHARF_IDENTITY", self.home.join("identity"));
         command.env_remove("XDG_CACHE_HOME").env_remove("XDG_CONFIG_HOME");
+        command
+    }
+
+    /// wharf as whoever operates the hosts, who sees their network.
+    pub fn operate(&self, lab: &Lab, hosts: &[&Host], arguments: &[&str]) -> Command {
+        let mut command = lab.outside(self.home.join("wharf"));
+        command.args(arguments).args(["--estate", self.name, "-C"]).arg(self.project()).current_dir("/");
+        command.env("HOME", &self.home).env("WHARF_CACHE", cache()).env("WHARF_IDENTITY", self.home.join("identity"));
+        command.env("WHARF_SSH_CONFIG", lab.ssh(hosts)).env_remove("XDG_RUNTIME_DIR");
         command
     }
 

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::place::scratch;
@@ -23,7 +24,7 @@ const SWITCH: &str = "set -e; ip link set lo up; ip link add hosts type bridge; 
 
 /// What hosts in the lab need beside what a release calls its minimum.
 const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
-                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns";
+                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server";
 
 /// The storage of podman where hosts share images.
 const SHARING: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
@@ -46,7 +47,7 @@ impl Release {
             Self::Trixie => ("trixie", "passt"),
             Self::Bookworm => ("bookworm", "slirp4netns,runc"),
         };
-        unpacked("lab-roots", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
+        unpacked("lab-hosts", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
     }
 
     /// podman's, for what this machine keeps to itself: controllers of cgroups, and here and there the right to raise a
@@ -93,10 +94,13 @@ pub struct Lab {
     switch: Held,
     /// Images that all of its hosts have at /mnt/images.
     images: Option<PathBuf>,
+    /// What whoever operates the hosts has: a key, and those of the hosts.
+    desk: PathBuf,
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.desk);
         if let Some(images) = &self.images {
             let _ = fs::remove_dir_all(images);
         }
@@ -107,7 +111,38 @@ impl Lab {
     pub fn new() -> Self {
         let (switch, said) = Held::start(Command::new("unshare").args(["--net", "sh", "-c", SWITCH]));
         assert_eq!(said, "up");
-        Self { switch, images: None }
+        static DESKS: AtomicUsize = AtomicUsize::new(0);
+        let desk = scratch(&format!("desk/{}", DESKS.fetch_add(1, Ordering::Relaxed)));
+        key(&desk.join("key"));
+        Self { switch, images: None, desk }
+    }
+
+    /// A program that sees the hosts' network.
+    pub fn outside(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.switch.child.id().to_string(), "--net"]).arg(program);
+        command
+    }
+
+    /// An ssh configuration that leads to some hosts.
+    pub fn ssh(&self, hosts: &[&Host]) -> PathBuf {
+        let known: String = hosts
+            .iter()
+            .map(|host| {
+                let key = fs::read_to_string(host.folder.join("upper/etc/ssh/ssh_host_ed25519_key.pub")).unwrap();
+                format!("{} {key}", host.address)
+            })
+            .collect();
+        let path = |name: &str| self.desk.join(name).display().to_string();
+        fs::write(path("known_hosts"), known).unwrap();
+        let text = format!(
+            "Host *\n    User root\n    IdentityFile {}\n    IdentitiesOnly yes\n    UserKnownHostsFile {}\n    \
+             StrictHostKeyChecking yes\n",
+            path("key"),
+            path("known_hosts")
+        );
+        fs::write(path("config"), text).unwrap();
+        self.desk.join("config")
     }
 
     /// A lab whose hosts share their images, in a folder of this name: each is unpacked once, by whichever host asks
@@ -133,6 +168,13 @@ impl Lab {
         }
         fs::write(etc.join("hostname"), format!("{name}\n")).unwrap();
         fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{address} {name}\n")).unwrap();
+        fs::create_dir_all(etc.join("ssh")).unwrap();
+        key(&etc.join("ssh/ssh_host_ed25519_key"));
+        let authorized = folder.join("upper/root/.ssh");
+        fs::create_dir_all(&authorized).unwrap();
+        fs::set_permissions(folder.join("upper/root"), Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&authorized, Permissions::from_mode(0o700)).unwrap();
+        fs::copy(self.desk.join("key.pub"), authorized.join("authorized_keys")).unwrap();
         // The kernel is the machine's.
         std::os::unix::fs::symlink("/dev/null", etc.join("systemd/system/systemd-modules-load.service")).unwrap();
         let mut host = Host {
@@ -148,6 +190,14 @@ impl Lab {
         host.boot_again();
         Some(host)
     }
+}
+
+/// A pair of keys of its own.
+fn key(path: &Path) {
+    let _ = fs::remove_file(path);
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f"]).arg(path);
+    assert!(command.status().unwrap().success());
 }
 
 /// A program in the network of a process.
