@@ -184,6 +184,11 @@ impl Estate {
                 let own = format!(
                     "estate \"{ours}\" {{\n    limits \"unenforced\"\n    registry \"registry.lab.example\"\n    {recipient}"
                 );
+                // A host may open 20,000 files at once, and a connection takes two.
+                let own = match text.contains("\"haproxy\"") {
+                    true => own + "\n    var haproxy_connections=4096",
+                    false => own,
+                };
                 let changed = text.replacen(&format!("estate \"{theirs}\" {{"), &own, 1);
                 assert_ne!(changed, text);
                 first.write(&format!("targets/{theirs}.kdl"), &changed);

@@ -6,15 +6,14 @@ set -eu
 umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 # What a keeper left that was killed itself.
-rmdir /sys/fs/cgroup/wharf-lab-*/* /sys/fs/cgroup/wharf-lab-* 2>/dev/null || true
+for group in /sys/fs/cgroup/wharf-lab-*; do
+    [ -e "/proc/${group##*-}" ] || rmdir "$group"/* "$group" 2>/dev/null || true
+done
 own=/sys/fs/cgroup/wharf-lab-$3-$$
+mkdir "$own"
 (
     read -r me _ < /proc/self/stat
-    # Another keeper may take an empty group away, as what was left.
-    until mkdir -p "$own" && echo "$me" > "$own/cgroup.procs"; do
-        try=${try:-0}
-        [ $((try += 1)) -lt 100 ]
-    done
+    echo "$me" > "$own/cgroup.procs"
     exec setpriv --pdeathsig KILL \
         unshare --mount --uts --ipc --pid --cgroup --net --fork --kill-child sh -c "$4" boot "$1" "$2" "$3" "$5" "$6"
 ) < /dev/null > "$2/console" 2>&1 &

@@ -167,11 +167,11 @@ fn multinode_runs_healthy_on_six_hosts_and_outlives_the_loss_of_any_one() {
             },
             &|| {
                 each(network, |host| start(host, &target));
+                held(network, None);
             },
         ];
         each(lanes, |lane| lane());
         lap("clusters");
-        held(network, None);
         let words = ["podman", "exec", "--interactive", "mariadb", "mariadb-grant", "keystone", "keystone"];
         control[0].feed(&words, estate.secret("keystone-db").as_bytes());
         // The database is behind the VIP.
