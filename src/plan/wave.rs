@@ -14,6 +14,9 @@ use crate::unit::Meaning;
 /// Between a host's last step and the moment at which it takes the change back by itself, in seconds.
 const MARGIN: u64 = 60;
 
+/// How long a target may take whose units are up, in seconds.
+const TARGET: u64 = 60;
+
 /// Hosts that are changed at the same time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,6 +105,12 @@ pub(super) fn waves(
                 slots.get(&(group.clone(), name.clone())).map(|slot| slot.place)
             });
             batch.last = last;
+            if last {
+                // All that it wants is up: from now on it says so, and brings it up at the next boot.
+                let targets = content.meanings.values().filter(|meaning| matches!(meaning, Meaning::Target(_)));
+                let units: Vec<String> = targets.map(|meaning| meaning.unit().to_string()).collect();
+                batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
+            }
             for group in groups {
                 let Some(group) = ground.placed.groups.get(group) else { continue };
                 if granted.insert(group.name.clone()) {
