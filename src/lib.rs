@@ -15,6 +15,7 @@
 //! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
 //! | [`unit`](mod@unit) | Quadlet and systemd units: meanings, and their text for each podman |
+//! | [`registry`] | the read-only registry that hosts pull through |
 //! | [`oci`] | config, manifest, index, the store, exports |
 //! | [`layer`] | fragments and layers: deterministic tar, compression, the fragment cache |
 //! | [`effect`] | what a maintainer script would have done; one file per effect |
@@ -52,6 +53,7 @@ pub mod path;
 pub mod plan;
 pub mod podman;
 pub mod progress;
+pub mod registry;
 pub mod release;
 pub mod secrets;
 pub mod spec;

@@ -1,12 +1,19 @@
 //! `wharf apply`: makes hosts have what they shall have.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::deploy::{Deploy, HostOptions};
 use super::{Exit, Failure, Global, plan as plan_verb};
-use crate::apply::{Event, Options, Outcome, Work, walk};
-use crate::plan::{Plan, Standing, plan};
+use super::sources::StoreOption;
+use crate::apply::{Event, Options, Outcome, Served, Work, walk};
+use crate::desired::{Desired, ImageNeed, LOCAL};
+use crate::name::HostName;
+use crate::oci::Store;
+use crate::plan::{Known, Plan, Standing, plan};
+use crate::registry;
 use crate::ui::Screen;
 
 /// Arguments of `wharf apply`.
@@ -27,9 +34,61 @@ pub struct Arguments {
     /// Why, for the lease and the history
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
+    /// Where hosts get images from: `ssh`, out of the store through their connection, or `registry`, the one that images are
+    /// named after. `ssh` where the store has all of them, unless told
+    #[arg(long, value_name = "CHANNEL")]
+    images: Option<Channel>,
+    #[command(flatten)]
+    store: StoreOption,
     /// Keep so many older generations on each host
     #[arg(long, value_name = "N", default_value_t = 5)]
     keep: u32,
+}
+
+/// Where hosts get images from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Channel {
+    /// Out of the store, through their ssh connection
+    Ssh,
+    /// The registry that images are named after
+    Registry,
+}
+
+/// Serves the store where hosts get images from there.
+fn channel(
+    arguments: &Arguments,
+    global: &Global,
+    deploy: &Deploy,
+    desired: &Desired,
+    known: &Known,
+) -> Result<Option<(registry::Served, String)>, Failure> {
+    let facts = |host: &HostName| known.get(host).and_then(|facts| facts.as_ref().ok());
+    let missing: BTreeMap<&String, &ImageNeed> = desired
+        .hosts
+        .iter()
+        .filter_map(|(name, host)| Some((facts(name)?, host)))
+        .flat_map(|(facts, host)| host.images.iter().filter(|(name, _)| !facts.images.contains(*name)))
+        .collect();
+    if missing.is_empty() || arguments.images == Some(Channel::Registry) {
+        return Ok(None);
+    }
+    let store = Store::open_existing(&arguments.store.folder(global));
+    let lacks = |store: &Store| missing.values().find(|need| !store.has(&need.manifest)).map(|need| need.image.clone());
+    let registry = deploy.estate()?.registry.as_ref().map(|name| name.value.clone());
+    match (store, &registry, arguments.images) {
+        (Ok(store), _, _) if lacks(&store).is_none() => {
+            let prefix = registry.unwrap_or_else(|| LOCAL.to_owned());
+            let served = registry::serve(Arc::new(store));
+            let served = served.map_err(|error| Failure::plain(format!("the store cannot be served: {error}")))?;
+            Ok(Some((served, prefix)))
+        }
+        (_, Some(_), None) => Ok(None),
+        (store, ..) => {
+            let name = store.ok().and_then(|store| lacks(&store)).unwrap_or_else(|| "any image".to_owned());
+            let help = format!("wharf build {name}, or give the estate a `registry` that has it");
+            Err(Failure::with_help(format!("the store does not have {name}, which hosts lack"), help))
+        }
+    }
 }
 
 /// Applies.
@@ -56,7 +115,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         return Ok(Exit::Pending);
     }
     let header = deploy.header(&plan.id, arguments.why.clone());
-    let options = Options { forks: arguments.hosts.forks, token: token()?, keep: arguments.keep, served: None };
+    let registry = channel(&arguments, global, &deploy, &desired, &known)?;
+    let served = registry.as_ref().map(|(served, prefix)| Served { port: served.port(), prefix: prefix.clone() });
+    let options = Options { forks: arguments.hosts.forks, token: token()?, keep: arguments.keep, served };
     let work = Work {
         plan: &plan,
         wanted: &wanted,

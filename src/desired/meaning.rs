@@ -25,7 +25,7 @@ use super::text::bytes;
 use super::{ImageNeed, SecretSource};
 
 /// What units of an estate without a registry name their images after.
-const LOCAL: &str = "localhost/wharf";
+pub const LOCAL: &str = "localhost/wharf";
 /// The wait after a health check's last try, before systemd gives a start up.
 const MARGIN: Period = Period::from_secs(30);
 

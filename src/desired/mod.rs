@@ -24,6 +24,7 @@ use crate::unit::{Ask, Meaning};
 
 pub use context::context;
 pub use host::PODMAN;
+pub use meaning::LOCAL;
 
 pub use member::{Member, members_on};
 

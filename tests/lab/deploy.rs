@@ -1,6 +1,6 @@
 //! Plans that are applied to hosts that booted.
 
-use super::estate::{Estate, PODMAN};
+use super::estate::Estate;
 use super::runs::can;
 use super::{Host, Lab, Release};
 use crate::build::ended;
@@ -65,12 +65,9 @@ fn an_estate_comes_up_by_one_apply_and_a_second_one_changes_nothing() {
     estate.write("targets/lab.kdl", &TARGET.replace("RECIPIENT", &estate.recipient()));
     let Some(estate) = estate.make(&["memcached", "lab-box"]) else { return };
     let lab = Lab::new();
-    let boot = |name, address| lab.boot(Release::Trixie, name, address, Some(&estate.store()));
+    let boot = |name, address| lab.boot(Release::Trixie, name, address, None);
     let (Some(d1), Some(d2)) = (boot("d1", "10.77.0.31"), boot("d2", "10.77.0.32")) else { return };
     let hosts = [&d1, &d2];
-    for host in hosts {
-        estate.load(host, host.name(), PODMAN);
-    }
     let wharf = |code: i32, arguments: &[&str]| {
         let (out, err) = ended(code, &estate.operate(&lab, &hosts, arguments).output().unwrap());
         eprintln!("{out}{err}");
