@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::estate::Host;
-use crate::host::{Call, Destination, Facts, Frame, Hops, Link, LinkError, Ssh, script};
+use crate::host::{Call, Destination, Facts, Frame, Generation, Hops, Link, LinkError, Ssh, script};
 use crate::name::HostName;
 use crate::plan::Known;
 
@@ -56,6 +56,35 @@ impl<'a> Fleet<'a> {
         found.into_iter().collect()
     }
 
+    /// The generations that hosts keep, oldest first; and why some did not say.
+    pub fn kept(&self) -> (BTreeMap<HostName, Vec<Kept>>, BTreeMap<HostName, String>) {
+        let hosts: Vec<&HostName> = self.links.keys().collect();
+        let found = each(&hosts, self.forks, |host| {
+            let frames = self.call(host, &Call::Generations, &[], QUICK).map_err(said);
+            ((*host).clone(), frames.map(|frames| kept(&frames)))
+        });
+        let (mut kept, mut absent) = (BTreeMap::new(), BTreeMap::new());
+        for (host, found) in found {
+            match found {
+                Ok(found) => {
+                    kept.insert(host, found);
+                }
+                Err(why) => {
+                    absent.insert(host, why);
+                }
+            }
+        }
+        (kept, absent)
+    }
+
+    /// Ends a host's lease, whoever has it.
+    ///
+    /// # Errors
+    /// As [`Link::run`].
+    pub fn release(&self, host: &HostName) -> Result<(), LinkError> {
+        self.call(host, &Call::Release { token: None }, &[], QUICK).map(|_| ())
+    }
+
     /// One call of one host; all that it answers.
     ///
     /// # Errors
@@ -90,6 +119,32 @@ impl<'a> Fleet<'a> {
         let links: Vec<&Link<'_>> = self.links.values().collect();
         each(&links, self.forks, |link| link.close());
     }
+}
+
+/// A generation that a host keeps.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// It.
+    pub generation: Generation,
+    /// How it ended: `confirmed`, `undone`, `held`, `staged`.
+    pub result: String,
+}
+
+/// Frames `result` and `manifest` of each generation. One that cannot be read is passed over: nobody can go back to it.
+fn kept(frames: &[Frame]) -> Vec<Kept> {
+    let mut found = Vec::new();
+    let mut result = String::new();
+    for frame in frames {
+        match frame.name.as_str() {
+            "result" => result = frame.text.trim().to_owned(),
+            "manifest" => found.extend(
+                Generation::read(&frame.text).ok().map(|generation| Kept { generation, result: result.clone() }),
+            ),
+            _ => {}
+        }
+    }
+    found.sort_by_key(|kept| kept.generation.number);
+    found
 }
 
 /// An error of a link in one line, with what to do.

@@ -17,7 +17,7 @@ use crate::name::{HostName, SecretName};
 use crate::plan::{Known, Plan};
 
 pub use event::{Event, Phase};
-pub use fleet::{Fleet, each};
+pub use fleet::{Fleet, Kept, each};
 pub use walk::walk;
 
 /// What gives the values of secrets.

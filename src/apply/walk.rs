@@ -216,7 +216,8 @@ impl Walk<'_> {
             number += 1;
             done.extend(batch.groups.iter().cloned());
             let content = after(applied, wanted, &done, batch.last);
-            let generation = Generation::new(number, work.header.clone(), content);
+            let mut generation = Generation::new(number, work.header.clone(), content);
+            generation.one_way = batch.back.is_none();
             let force: String = changes.iter().filter_map(|change| forced(change, wanted)).collect();
             bundle.generation(&generation, &batch.steps, &batch.undo, &force).map_err(said)?;
         }

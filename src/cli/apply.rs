@@ -12,7 +12,7 @@ use crate::apply::{Event, Options, Outcome, Served, Work, walk};
 use crate::desired::{Desired, ImageNeed, LOCAL};
 use crate::name::HostName;
 use crate::oci::Store;
-use crate::plan::{Known, Plan, Standing, plan};
+use crate::plan::{Known, Plan, Purpose, Standing, plan};
 use crate::registry;
 use crate::ui::Screen;
 
@@ -98,7 +98,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let fleet = deploy.fleet()?;
     let known = deploy.probe(&fleet, &desired);
     let wanted = deploy.wanted(&desired, &known);
-    let plan = plan(deploy.ground()?, &wanted, &known);
+    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Forward);
     if let Some(path) = &arguments.file {
         saved(path, &plan)?;
     }
@@ -117,7 +117,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let header = deploy.header(&plan.id, arguments.why.clone());
     let registry = channel(&arguments, global, &deploy, &desired, &known)?;
     let served = registry.as_ref().map(|(served, prefix)| Served { port: served.port(), prefix: prefix.clone() });
-    let options = Options { forks: arguments.hosts.forks, token: token()?, keep: arguments.keep, served };
+    let options = Options { forks: arguments.hosts.reach.forks, token: token()?, keep: arguments.keep, served };
     let work = Work {
         plan: &plan,
         wanted: &wanted,
@@ -152,7 +152,7 @@ fn saved(path: &PathBuf, now: &Plan) -> Result<(), Failure> {
     Err(failure)
 }
 
-fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
+pub(super) fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::with_help("nobody can be asked whether to do it", "--yes does it without a question"));
     }
@@ -163,14 +163,14 @@ fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
 }
 
 /// What tells this run from any other.
-fn token() -> Result<String, Failure> {
+pub(super) fn token() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
         .map_err(|_| Failure::plain("the system gives no random numbers"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn say(event: &Event, json: bool, screen: &Screen) {
+pub(super) fn say(event: &Event, json: bool, screen: &Screen) {
     if json {
         if let Ok(line) = serde_json::to_string(event) {
             screen.out(&format!("{line}\n"));
@@ -201,7 +201,7 @@ fn say(event: &Event, json: bool, screen: &Screen) {
     }
 }
 
-fn ended(outcome: &Outcome, unreachable: usize, screen: &Screen) -> Result<Exit, Failure> {
+pub(super) fn ended(outcome: &Outcome, unreachable: usize, screen: &Screen) -> Result<Exit, Failure> {
     if !outcome.locked.is_empty() {
         let who = outcome.locked.iter().map(|(host, lease)| {
             let lease = crate::host::Lease::read(lease);

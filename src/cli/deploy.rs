@@ -17,9 +17,9 @@ use crate::plan::{self, Known};
 use crate::release::{self, Release};
 use crate::spec::did_you_mean;
 
-/// Options of verbs that talk to hosts.
+/// Which hosts, and how they are reached.
 #[derive(Debug, clap::Args)]
-pub struct HostOptions {
+pub struct ReachOptions {
     /// Only these hosts, roles, cells or services, commas between them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub limit: Vec<String>,
@@ -32,6 +32,13 @@ pub struct HostOptions {
     /// Give a host so many seconds to answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub connect_timeout: u64,
+}
+
+/// Options of verbs that say what hosts shall have.
+#[derive(Debug, clap::Args)]
+pub struct HostOptions {
+    #[command(flatten)]
+    pub reach: ReachOptions,
     /// The release whose manifests units name: releases/NAME.kdl
     #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
     pub release: ReleaseName,
@@ -65,11 +72,17 @@ struct Limit {
 impl Deploy {
     /// Reads the project and opens its secrets.
     pub fn open(options: &HostOptions, global: &Global) -> Result<Self, Failure> {
+        let mut deploy = Self::reach(&options.reach, global)?;
+        deploy.release = read_release(&deploy.project, &options.release)?;
+        deploy.vault = options.vault.open(&deploy.project, deploy.estate()?)?.keeping();
+        Ok(deploy)
+    }
+
+    /// Reads the project, for what needs neither manifests nor secrets.
+    pub fn reach(options: &ReachOptions, global: &Global) -> Result<Self, Failure> {
         let project = load_project(global)?;
         let estate = chosen_estate(&project, global)?;
         let name = estate.name.clone();
-        let release = read_release(&project, &options.release)?;
-        let vault = options.vault.open(&project, estate)?.keeping();
         let limit = limit(&project, estate, &options.limit)?;
         let sockets = sockets()?;
         let ssh = Ssh {
@@ -78,8 +91,17 @@ impl Deploy {
             sockets: sockets.path().to_owned(),
             connect: Duration::from_secs(options.connect_timeout),
         };
-        let forks = options.forks.max(1);
-        Ok(Self { project, estate: name, release, vault, ssh, hops: Hops::default(), forks, limit, _sockets: sockets })
+        Ok(Self {
+            project,
+            estate: name,
+            release: Release::default(),
+            vault: Opened::closed(),
+            ssh,
+            hops: Hops::default(),
+            forks: options.forks.max(1),
+            limit,
+            _sockets: sockets,
+        })
     }
 
     pub fn estate(&self) -> Result<&Estate, Failure> {

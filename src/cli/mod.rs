@@ -75,6 +75,16 @@ verbs! {
     Plan = plan;
     /// Make the hosts have what they shall have
     Apply = apply;
+    /// Take hosts back to what they had
+    Rollback = rollback;
+    /// Say how the hosts are
+    Status = status;
+    /// Say what was applied, by whom, when and why
+    History = history;
+    /// Say what was changed on hosts outside wharf
+    Drift = drift;
+    /// See who is changing a host, or end that
+    Lease = lease;
     /// Print a completion script for a shell
     Completions = completions;
     /// Print the manual page

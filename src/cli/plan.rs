@@ -11,7 +11,7 @@ use super::deploy::{Deploy, HostOptions};
 use super::{Exit, Failure, Global};
 use crate::host::Facts;
 use crate::name::HostName;
-use crate::plan::{Change, Drift, Known, Odd, Plan, Reason, Standing, plan};
+use crate::plan::{Change, Drift, Known, Odd, Plan, Purpose, Reason, Standing, plan};
 use crate::ui::Screen;
 
 /// Arguments of `wharf plan`.
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         keep(path, &known)?;
     }
     let wanted = deploy.wanted(&desired, &known);
-    let plan = plan(deploy.ground()?, &wanted, &known);
+    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Forward);
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::plain(error.to_string()))?;
         fs::write(path, text + "\n").map_err(|error| Failure::plain(format!("{} cannot be written: {error}", path.display())))?;
@@ -211,7 +211,7 @@ fn reason(reason: &Reason) -> String {
     }
 }
 
-fn drift_line(drift: &Drift) -> String {
+pub(super) fn drift_line(drift: &Drift) -> String {
     let odd = match &drift.odd {
         Odd::Missing => "is missing".to_owned(),
         Odd::Bytes => "has other bytes".to_owned(),

@@ -32,6 +32,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// No secrets at all.
+    pub fn closed() -> Self {
+        Self { safe: None, files: None }
+    }
+
     /// The same, keeping rendered files for hosts.
     pub fn keeping(self) -> Self {
         Self { files: Some(Mutex::default()), ..self }

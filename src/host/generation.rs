@@ -74,6 +74,9 @@ pub struct Generation {
     pub number: u64,
     /// Who, when, why.
     pub header: Header,
+    /// Whether something was done for it that going back does not undo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_way: bool,
     /// What it holds.
     pub content: Content,
 }
@@ -92,7 +95,7 @@ pub enum GenerationError {
 impl Generation {
     /// A generation.
     pub fn new(number: u64, header: Header, content: Content) -> Self {
-        Self { version: VERSION, number, header, content }
+        Self { version: VERSION, number, header, one_way: false, content }
     }
 
     /// Reads a manifest.

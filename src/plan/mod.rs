@@ -138,6 +138,15 @@ pub struct Grant {
     pub identity: String,
 }
 
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Hosts get what the specs say: tasks run, providers make what is needed of them.
+    Forward,
+    /// Hosts get what they had: nothing is run.
+    Back,
+}
+
 /// What is known of the hosts of an estate: facts, or why there are none.
 pub type Known = BTreeMap<HostName, Result<Facts, String>>;
 
@@ -166,12 +175,12 @@ pub fn content(host: &HostDesired) -> Content {
 }
 
 /// What to do so that hosts have what they shall have. `wanted` holds the hosts that the plan is about.
-pub fn plan(ground: Ground<'_>, wanted: &BTreeMap<HostName, Content>, known: &Known) -> Plan {
+pub fn plan(ground: Ground<'_>, wanted: &BTreeMap<HostName, Content>, known: &Known, purpose: Purpose) -> Plan {
     let mut hosts = BTreeMap::new();
     for (name, content) in wanted {
         hosts.insert(name.clone(), host_plan(ground, name, content, known.get(name)));
     }
-    let waves = wave::waves(ground, wanted, known, &mut hosts);
+    let waves = wave::waves(ground, wanted, known, &mut hosts, purpose);
     let mut plan = Plan { version: VERSION, id: String::new(), estate: ground.estate.name.clone(), hosts, waves };
     plan.id = plan.digest();
     plan
@@ -256,6 +265,11 @@ impl Plan {
     pub fn changed(&self) -> BTreeSet<&HostName> {
         self.waves.iter().flat_map(|wave| wave.hosts.keys()).collect()
     }
+}
+
+/// What is not on a host as wharf left it.
+pub fn drift(facts: &Facts) -> Vec<Drift> {
+    facts.generation.as_ref().map(|generation| differ::drift(&generation.content, facts)).unwrap_or_default()
 }
 
 /// The content of a host after some of its groups were brought up to what is wanted.

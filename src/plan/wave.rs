@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::task::{self, Event, Place};
-use super::{Change, Class, Content, Grant, HostPlan, Known, Reason, Standing, Step, differ, order};
+use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Reason, Standing, Step, differ, order};
 use crate::desired::Ground;
 use crate::estate::{Service, Update, UpdateFailure};
 use crate::name::{HostName, ServiceName};
@@ -64,6 +64,7 @@ pub(super) fn waves(
     wanted: &BTreeMap<HostName, Content>,
     known: &Known,
     hosts: &mut BTreeMap<HostName, HostPlan>,
+    purpose: Purpose,
 ) -> Vec<Wave> {
     let slots = slots(ground, hosts);
     let mut waves: Vec<Wave> = Vec::new();
@@ -79,7 +80,10 @@ pub(super) fn waves(
             batches.insert((0, name.clone()), BTreeSet::new());
         }
     }
-    let events = events(ground, wanted, known, hosts);
+    let events = match purpose {
+        Purpose::Forward => events(ground, wanted, known, hosts),
+        Purpose::Back => BTreeMap::new(),
+    };
     let numbers: BTreeSet<usize> = batches.keys().map(|(wave, _)| *wave).collect();
     for (number, wave) in numbers.into_iter().enumerate() {
         let mut made = Wave::default();
@@ -113,7 +117,7 @@ pub(super) fn waves(
             }
             for group in groups {
                 let Some(group) = ground.placed.groups.get(group) else { continue };
-                if granted.insert(group.name.clone()) {
+                if purpose == Purpose::Forward && granted.insert(group.name.clone()) {
                     made.grants.extend(task::grants(ground, group, known));
                 }
                 if let Some(update) = ground.project.services.get(&group.service).map(|service| &service.update) {

@@ -1,0 +1,139 @@
+//! `wharf rollback`: takes hosts back to what they had.
+
+use std::collections::BTreeMap;
+
+use super::apply::{agreed, ended, say, token};
+use super::deploy::{Deploy, ReachOptions};
+use super::{Exit, Failure, Global, plan as plan_verb};
+use crate::apply::{Kept, Options, Work, walk};
+use crate::desired::{Desired, HostDesired};
+use crate::host::{Content, Facts};
+use crate::name::HostName;
+use crate::plan::{Purpose, plan};
+use crate::ui::Screen;
+
+/// Arguments of `wharf rollback`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Images, units, configuration and secrets go back together, in the same waves and with the same gates as\n\
+                        forward; it is a generation of its own, made of old content. Tasks are not undone: where one was run that\n\
+                        says no `undo=\"safe\"`, or a database has moved its data on, --accept-data-loss-risk is asked for.\n\nExamples:\n  \
+                        wharf rollback                    # to before the last plan of each host\n  \
+                        wharf rollback --to 4 --limit c1a")]
+pub struct Arguments {
+    #[command(flatten)]
+    reach: ReachOptions,
+    /// To what this plan left; to before each host's last plan unless told
+    #[arg(long, value_name = "PLAN", conflicts_with = "to")]
+    plan: Option<String>,
+    /// To this generation
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Why, for the lease and the history
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Go back over what nothing undoes
+    #[arg(long)]
+    accept_data_loss_risk: bool,
+    /// Keep so many older generations on each host
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    keep: u32,
+}
+
+/// Goes back.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let deploy = Deploy::reach(&arguments.reach, global)?;
+    let fleet = deploy.fleet()?;
+    let known = deploy.probe(&fleet, &Desired::default());
+    let (kept, _) = fleet.kept();
+    let mut wanted: BTreeMap<HostName, Content> = BTreeMap::new();
+    let mut refused = Vec::new();
+    for (name, facts) in &known {
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(why) => {
+                screen.say(&format!("{name}: {why}"));
+                continue;
+            }
+        };
+        let generations = kept.get(name).map(Vec::as_slice).unwrap_or_default();
+        match target(&arguments, facts, generations) {
+            Ok(Some(content)) => {
+                wanted.insert(name.clone(), content);
+            }
+            Ok(None) => {}
+            Err(why) => refused.push(format!("{name}: {why}")),
+        }
+    }
+    if !refused.is_empty() {
+        fleet.close();
+        return Err(Failure::with_help(refused.join("; "), "`wharf history` says what there is to go back to"));
+    }
+    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Back);
+    if !global.json {
+        screen.out(&plan_verb::text(&plan));
+    }
+    let unreachable = known.values().filter(|facts| facts.is_err()).count();
+    if plan.is_empty() {
+        fleet.close();
+        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
+    }
+    if !arguments.yes && !agreed(screen, &plan)? {
+        fleet.close();
+        return Ok(Exit::Pending);
+    }
+    let header = deploy.header(&plan.id, arguments.why.clone());
+    let options =
+        Options { forks: arguments.reach.forks, token: token()?, keep: arguments.keep, served: None };
+    // All bytes are on the hosts.
+    let desired = Desired { hosts: wanted.keys().map(|name| (name.clone(), HostDesired::default())).collect() };
+    let work = Work {
+        plan: &plan,
+        wanted: &wanted,
+        desired: &desired,
+        known: &known,
+        values: &deploy.vault,
+        header: &header,
+        options: &options,
+    };
+    let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    fleet.close();
+    ended(&outcome, unreachable, screen)
+}
+
+/// What a host goes back to; none where it has nothing of what is asked for.
+fn target(arguments: &Arguments, facts: &Facts, kept: &[Kept]) -> Result<Option<Content>, String> {
+    let Some(current) = &facts.generation else { return Ok(None) };
+    let older = |kept: &&Kept| kept.generation.number < facts.current && kept.result.starts_with("confirmed");
+    let found = match (&arguments.plan, arguments.to) {
+        (Some(plan), _) => kept.iter().filter(older).rfind(|kept| kept.generation.header.plan == *plan),
+        (None, Some(number)) => kept.iter().find(|kept| kept.generation.number == number),
+        (None, None) => kept.iter().filter(older).rfind(|kept| kept.generation.header.plan != current.header.plan),
+    };
+    let Some(found) = found else {
+        return match (&arguments.plan, arguments.to) {
+            (None, Some(number)) => Err(format!("it keeps no generation {number}")),
+            (None, None) => Err("it keeps nothing from before its last plan".to_owned()),
+            (Some(_), _) => Ok(None),
+        };
+    };
+    let content = &found.generation.content;
+    let gone = content.images.keys().filter(|name| !facts.images.contains(*name));
+    let gone: Vec<&str> =
+        gone.chain(content.secrets.keys().filter(|name| !facts.secrets.contains(*name))).map(String::as_str).collect();
+    if !gone.is_empty() {
+        return Err(format!("it no longer has {}", gone.join(", ")));
+    }
+    let over = kept.iter().filter(|kept| kept.generation.number > found.generation.number);
+    let over: Vec<u64> = over.filter(|kept| kept.generation.one_way).map(|kept| kept.generation.number).collect();
+    if !over.is_empty() && !arguments.accept_data_loss_risk {
+        let numbers: Vec<String> = over.iter().map(u64::to_string).collect();
+        return Err(format!(
+            "generation {} did what going back does not undo; --accept-data-loss-risk goes back all the same",
+            numbers.join(", ")
+        ));
+    }
+    Ok(Some(content.clone()))
+}
