@@ -151,7 +151,7 @@ fn keep(host: &mut HostDesired, services: &[ServiceName]) {
     host.asks.retain(|path, _| files.contains_key(path));
     let (mut secrets, mut images) = (BTreeSet::new(), BTreeSet::new());
     for meaning in host.meanings.values() {
-        if let Meaning::Container(container) = meaning {
+        if let Meaning::Container(container) = &**meaning {
             let parts = container.parts();
             secrets.extend(parts.storage.secrets.iter().map(|secret| secret.name.to_string()));
             images.insert(parts.image.to_string());

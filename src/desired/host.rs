@@ -1,6 +1,7 @@
 //! Everything on each host, put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -8,9 +9,9 @@ use crate::estate::{Host, Owner};
 use crate::name::{HostName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
-use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
+use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitName};
 
-use super::files::mounted;
+use super::files::{Here, mounted};
 use super::member::{Member, members_on};
 use super::shared::Common;
 use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
@@ -99,8 +100,9 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         Some((name, Unit { meaning, scope, uid: None, of: BTreeSet::new(), span: ground.estate.span }))
     };
     units.extend(target(Scope::System));
+    let here = Here::default();
     for member in &members {
-        let mounted = mounted(member, common, &mut desired.files, wrong);
+        let mounted = mounted(member, common, &here, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
@@ -114,7 +116,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         }
         if let Some(account) = &member.service.container.run_as {
             let path = format!("/var/lib/systemd/linger/{}", account.value.0);
-            let file = desired.files.entry(path).or_insert_with(|| HostFile::plain(Vec::new(), BTreeSet::new()));
+            let file = desired.files.entry(path).or_insert_with(|| HostFile::plain([], BTreeSet::new()));
             file.of.insert(member.group.name.clone());
         }
     }
@@ -123,17 +125,16 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     let users = units.values().any(|unit| unit.scope == Scope::User).then(|| target(Scope::User)).flatten();
     let log = &mut wrong.mistakes;
     for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
-        match unit::units(&meaning, &version, scope) {
-            Ok(written) => {
-                let Some(file) = written.first() else { continue };
-                let path = unit_path(file, scope, uid);
-                let asks = unit::asks(&meaning, &version);
-                if !asks.is_empty() {
-                    desired.asks.insert(path.clone(), asks);
+        match common.written(&name, meaning, version, scope) {
+            Ok(Some(written)) => {
+                let path = unit_path(&written.file, scope, uid);
+                if !written.asks.is_empty() {
+                    desired.asks.insert(path.clone(), written.asks.clone());
                 }
-                desired.files.insert(path.clone(), HostFile::plain(file.render(), of));
-                desired.meanings.insert(path, meaning);
+                desired.files.insert(path.clone(), HostFile::plain(Arc::clone(&written.bytes), of));
+                desired.meanings.insert(path, Arc::clone(&written.meaning));
             }
+            Ok(None) => {}
             Err(error) => {
                 let message = format!("{name} on {}: {error}", host.name);
                 log.push(Mistake::new("unsayable", span, message).label("of this"));
@@ -177,8 +178,8 @@ fn pods(units: &mut Units) {
     let mut pods: BTreeMap<String, Found> = BTreeMap::new();
     for Unit { meaning, scope, uid, of, span } in units.values_mut() {
         let Meaning::Container(container) = meaning else { continue };
+        let Some((name, _)) = container.parts().pod.clone() else { continue };
         let mut parts = container.parts().clone();
-        let Some((name, _)) = parts.pod.clone() else { continue };
         let new = || Found { pod: Pod::new(name.clone()), scope: *scope, uid: *uid, of: BTreeSet::new(), span: *span };
         let found = pods.entry(name.to_string()).or_insert_with(new);
         found.of.extend(of.iter().cloned());
@@ -206,14 +207,14 @@ fn pods(units: &mut Units) {
 }
 
 /// Where a unit's file lies: for a user's own, in the folder that podman and systemd read for that user.
-fn unit_path(file: &UnitFile, scope: Scope, uid: Option<u32>) -> String {
-    let kind = file.name().kind();
+fn unit_path(file: &UnitName, scope: Scope, uid: Option<u32>) -> String {
+    let kind = file.kind();
     let folder = match (scope, uid, kind.is_quadlet()) {
         (Scope::User, Some(uid), true) => format!("/etc/containers/systemd/users/{uid}"),
         (Scope::User, _, false) => "/etc/systemd/user".to_owned(),
         _ => Scope::System.folder(kind).to_owned(),
     };
-    format!("{folder}/{}", file.name())
+    format!("{folder}/{file}")
 }
 
 /// Kernel parameters, modules and folders that services ask of their host.
@@ -263,7 +264,7 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
     let mut put = |path: String, lines: Vec<String>, of| {
         if !lines.is_empty() {
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-            desired.files.insert(path, HostFile::plain(text, of));
+            desired.files.insert(path, HostFile::plain(text.into_bytes(), of));
         }
     };
     let lines = sysctls.into_iter().map(|(name, (value, _))| format!("{name} = {value}")).collect();

@@ -464,7 +464,7 @@ fn head(member: &Member<'_>) -> Head {
     for binding in member.group.needs.values().filter(|binding| binding.order) {
         if let Provider::Group(name) = &binding.provider
             && *name != member.group.name
-            && member.ground.placed.groups.get(name).is_some_and(|group| group.members.contains(&member.host.name))
+            && member.ground.placed.groups.get(name).is_some_and(|group| group.index_of(&member.host.name).is_some())
         {
             after.extend(unit_of(name, UnitKind::Container));
         }

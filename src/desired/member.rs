@@ -41,7 +41,7 @@ pub fn members_on<'a>(ground: Ground<'a>, host: &'a Host, log: &mut Log) -> Vec<
             log.push(Mistake::new("unbuildable", service.image.span, message).label("this image"));
             continue;
         };
-        let index = group.members.iter().position(|name| *name == host.name).unwrap_or(0);
+        let index = group.index_of(&host.name).unwrap_or(0);
         members.push(Member { ground, group, service, host, image, key, index });
     }
     members
@@ -184,8 +184,8 @@ impl<'a> Member<'a> {
                     Some(vip) => vip.name.clone().unwrap_or_else(|| vip.address.to_string()),
                     None => {
                         // Its own host's, where there is one.
-                        let near = group.members.iter().find(|member| **member == self.host.name);
-                        let host = estate.hosts.get(near.or(group.members.first())?)?;
+                        let near = group.index_of(&self.host.name).unwrap_or(0);
+                        let host = estate.hosts.get(group.members.get(near)?)?;
                         estate.address(host, service.on_network.as_ref().map(|name| &name.value)).to_string()
                     }
                 };

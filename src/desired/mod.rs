@@ -11,6 +11,7 @@ mod shared;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -48,8 +49,8 @@ pub struct Desired {
 pub struct HostDesired {
     /// Files, by absolute path.
     pub files: BTreeMap<String, HostFile>,
-    /// What its units mean, by the path of their file.
-    pub meanings: BTreeMap<String, Meaning>,
+    /// What its units mean, by the path of their file; hosts share those that are equal.
+    pub meanings: BTreeMap<String, Arc<Meaning>>,
     /// What wharf has to do for a unit that its podman cannot.
     pub asks: BTreeMap<String, Vec<Ask>>,
     /// Secrets of podman's, by its name for them.
@@ -61,8 +62,8 @@ pub struct HostDesired {
 /// A file of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostFile {
-    /// Its bytes; never a secret.
-    pub bytes: Vec<u8>,
+    /// Its bytes; never a secret. Hosts share those that were made of equal things.
+    pub bytes: Arc<[u8]>,
     /// Its owner.
     pub uid: u32,
     /// Its group.
@@ -75,7 +76,7 @@ pub struct HostFile {
 
 impl HostFile {
     /// A file of root's that all can read.
-    pub fn plain(bytes: impl Into<Vec<u8>>, of: BTreeSet<ServiceName>) -> Self {
+    pub fn plain(bytes: impl Into<Arc<[u8]>>, of: BTreeSet<ServiceName>) -> Self {
         Self { bytes: bytes.into(), uid: 0, gid: 0, mode: 0o644, of }
     }
 

@@ -32,7 +32,7 @@ pub use service::{Service, ServiceParts, Target, Timer, TimerParts};
 pub use version::{PodmanVersion, VersionError};
 
 /// Whose manager runs a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The system's.

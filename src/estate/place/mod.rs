@@ -52,6 +52,13 @@ pub struct Group {
     pub span: Span,
 }
 
+impl Group {
+    /// A host's place among the members; none where it is none.
+    pub fn index_of(&self, host: &HostName) -> Option<usize> {
+        self.members.binary_search(host).ok()
+    }
+}
+
 /// Who answers a need; nobody, where an optional one is not met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provider {
