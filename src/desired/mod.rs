@@ -8,6 +8,8 @@ mod host;
 mod meaning;
 mod member;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,14 +40,14 @@ pub trait Vault: Sync {
 }
 
 /// What an estate's hosts shall have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
     /// By host.
     pub hosts: BTreeMap<HostName, HostDesired>,
 }
 
 /// What one host shall have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostDesired {
     /// Files, by absolute path.
     pub files: BTreeMap<String, HostFile>,

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::config::{Context, File, Forged, Shared, Templates};
-use crate::estate::FileSource;
+use crate::estate::{FileSource, Group};
 use crate::name::{CapabilityName, ServiceName};
 use crate::unit::{self, Ask, Meaning, PodmanVersion, Scope, UnitName, Unsayable};
 
@@ -64,26 +65,33 @@ impl Common {
                 }
             }
         }
-        let (mut all, mut provided) = (BTreeMap::new(), BTreeMap::new());
-        for group in ground.placed.groups.values() {
-            let list = Value::Array(members(ground, group, None));
-            all.insert(group.name.to_string(), Shared::new("members", &list)?);
+        let of_group = |group: &&Group| -> Result<_, Forged> {
+            let list = |port| Shared::new("members", &Value::Array(members(ground, group, port)));
             let service = ground.project.services.get(&group.service);
-            for capability in service.into_iter().flat_map(|service| service.provides.keys()) {
+            let capabilities = service.into_iter().flat_map(|service| service.provides.keys());
+            let provided = capabilities.map(|capability| {
                 let port = group.ports.get(capability).map(|port| port.number);
-                let list = Value::Array(members(ground, group, port));
-                provided.insert((group.name.clone(), capability.clone()), Shared::new("members", &list)?);
-            }
+                Ok(((group.name.clone(), capability.clone()), list(port)?))
+            });
+            Ok((group.name.to_string(), list(None)?, provided.collect::<Result<Vec<_>, Forged>>()?))
+        };
+        let all: Vec<&Group> = ground.placed.groups.values().collect();
+        let lists: Vec<_> = all.par_iter().map(of_group).collect();
+        let (mut groups, mut provided) = (BTreeMap::new(), BTreeMap::new());
+        for found in lists {
+            let (name, list, at_ports) = found?;
+            groups.insert(name, list);
+            provided.extend(at_ports);
         }
         // One that a rule makes may be named before it is made.
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
         let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
-        let context = Context::of_members(all.clone(), secrets);
+        let context = Context::of_members(groups.clone(), secrets);
         let templates = Templates::new(texts);
         let reads =
             templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, FACTS)?))).collect();
         let (files, units) = Default::default();
-        Ok(Self { templates, unreadable, context, reads, files, units, groups: all, provided })
+        Ok(Self { templates, unreadable, context, reads, files, units, groups, provided })
     }
 
     /// The members of a group.

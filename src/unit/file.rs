@@ -266,7 +266,7 @@ mod tests {
             for (section, key, value) in lines {
                 // Values that a file refuses are tried too; they must leave it as it was.
                 let before = file.clone();
-                if file.add(&section, &key, value).is_err() {
+                if file.add(&section, &key, &value).is_err() {
                     prop_assert_eq!(&file, &before);
                 }
             }

@@ -65,12 +65,7 @@ pub struct Head {
 }
 
 /// A line that a file refuses, as the error of the unit's.
-pub(super) fn line(
-    file: &mut UnitFile,
-    section: &str,
-    key: &str,
-    value: impl AsRef<str>,
-) -> Result<(), Unsayable> {
+pub(super) fn line(file: &mut UnitFile, section: &str, key: &str, value: impl AsRef<str>) -> Result<(), Unsayable> {
     file.add(section, key, value.as_ref()).map_err(|error| {
         let unit = file.name().to_string();
         match error {

@@ -121,11 +121,7 @@ impl Context {
         Self::with_names(values, names, functions)
     }
 
-    fn with_names(
-        values: BTreeMap<String, Value>,
-        names: Arc<Names>,
-        functions: Arc<BTreeMap<String, Value>>,
-    ) -> Self {
+    fn with_names(values: BTreeMap<String, Value>, names: Arc<Names>, functions: Arc<BTreeMap<String, Value>>) -> Self {
         let all = values.iter().chain(functions.iter());
         let value = Value::from_pairs(all.map(|(name, value)| (name.clone(), value.clone())));
         Self { values, value, names, functions }

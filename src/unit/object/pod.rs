@@ -118,8 +118,7 @@ impl Pod {
         line(&mut file, "Unit", "RequiresMountsFor", "%t/containers")?;
         // `%t/%N` are systemd's to expand.
         let pid = "--infra-conmon-pidfile=%t/%N.pid";
-        let create: Vec<String> =
-            create.iter().map(|text| quote::word(&quote::argument(text)).into_owned()).collect();
+        let create: Vec<String> = create.iter().map(|text| quote::word(&quote::argument(text)).into_owned()).collect();
         let create = format!("{PODMAN} pod create {pid} --replace {}", create.join(" "));
         let time = self.stop_timeout.map_or(10, Period::as_secs_up);
         line(&mut file, SERVICE, "Type", "forking")?;
