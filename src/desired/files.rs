@@ -184,10 +184,10 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
             }
             let context = sight.context(log)?;
             let made = File::make(&common.templates, name, &config.path, format, context, &layers).map(Arc::new);
-            if let (Some(key), Ok(file)) = (key, &made) {
-                common.keep(key, file);
-            }
-            made
+            made.map(|file| match key {
+                Some(key) => common.keep(key, file),
+                None => file,
+            })
         }
         ConfigContent::Source(name, source) => match text(source) {
             Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),

@@ -136,9 +136,9 @@ impl Common {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Keeps a file for others with its key.
-    pub fn keep(&self, key: String, file: &Arc<File>) {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(file));
+    /// Keeps a file for others with its key, and gives the one that is kept: another thread's, where that was faster.
+    pub fn keep(&self, key: String, file: Arc<File>) -> Arc<File> {
+        Arc::clone(self.files.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(file))
     }
 
     /// A unit written for a podman and a manager; that of another host where it means the same. `name` is what systemd
@@ -151,7 +151,8 @@ impl Common {
         scope: Scope,
     ) -> Result<Option<Arc<Written>>, Unsayable> {
         let key = (name.to_owned(), version, scope);
-        let last = self.units.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let units = || self.units.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = units().get(&key).cloned();
         if let Some(last) = last.filter(|last| *last.meaning == meaning) {
             return Ok(Some(last));
         }
@@ -159,8 +160,15 @@ impl Common {
         let asks = unit::asks(&meaning, &version);
         let bytes = Arc::from(file.render().into_bytes());
         let written = Arc::new(Written { meaning: Arc::new(meaning), file: file.name().clone(), bytes, asks });
-        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&written));
-        Ok(Some(written))
+        let mut units = units();
+        // Two threads may have written it at once: the first one's is everybody's.
+        match units.get(&key).filter(|first| first.meaning == written.meaning) {
+            Some(first) => Ok(Some(Arc::clone(first))),
+            None => {
+                units.insert(key, Arc::clone(&written));
+                Ok(Some(written))
+            }
+        }
     }
 
     /// The members of a group at the port of a capability.
