@@ -95,7 +95,7 @@ fn lists_are_documents() {
         serde_json::to_string_pretty(&found.unwrap()).unwrap()
     };
     let services = list("services", None);
-    assert_eq!(services["services"].as_array().unwrap().len(), 11);
+    assert_eq!(services["services"].as_array().unwrap().len(), 17);
     insta::assert_snapshot!(one(&services, "services", "keystone"), @r#"
     {
       "image": "keystone",
