@@ -215,9 +215,13 @@ fn a_cells_conductors_have_its_database_and_queue_and_its_computes_the_queue_alo
 
 #[test]
 fn without_the_bind_a_cells_conductors_would_have_the_api_database_in_their_cell() {
-    let project = catalogue("extend estate \"two-cells\" { remove \"bind\"; bind \"nova-conductor\" api_db=\"mariadb\" in=\"cell2\" }\n");
+    let project = catalogue(
+        "extend estate \"two-cells\" { remove \"bind\"; bind \"nova-conductor\" api_db=\"mariadb\" in=\"cell2\" }\n",
+    );
     let all = lines(placed(&project, "two-cells"));
-    let api = |group: &str| all.iter().find(|line| line.starts_with(&format!("{group}:"))).unwrap().contains("api_db<mariadb ");
+    let api = |group: &str| {
+        all.iter().find(|line| line.starts_with(&format!("{group}:"))).unwrap().contains("api_db<mariadb ")
+    };
     assert!(!api("nova-conductor-cell1") && api("nova-conductor-cell2"), "{all:?}");
 }
 
@@ -230,7 +234,8 @@ const ONE: &str = "extend estate \"all-in-one\" {\n\
 fn a_cloud_without_cells_is_one_on_the_clouds_own_database_and_queue() {
     let project = catalogue(ONE);
     let all = lines(placed(&project, "all-in-one"));
-    let nova: Vec<&String> = all.iter().filter(|line| line.starts_with("nova-c") || line.starts_with("nova-s")).collect();
+    let nova: Vec<&String> =
+        all.iter().filter(|line| line.starts_with("nova-c") || line.starts_with("nova-s")).collect();
     insta::assert_debug_snapshot!(nova, @r#"
     [
         "nova-compute: aio | conductor<nova-conductor identity<keystone messaging<rabbitmq placement<placement",

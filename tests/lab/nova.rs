@@ -117,7 +117,8 @@ fn a_compute_is_found_in_its_cell_and_in_placement() {
         (sql("select name from placement.resource_providers") == "aio\n").then_some(())
     });
     host.until("the host in its cell", || {
-        let query = "select h.host, c.name from nova_api.host_mappings h join nova_api.cell_mappings c on c.id = h.cell_id";
+        let query =
+            "select h.host, c.name from nova_api.host_mappings h join nova_api.cell_mappings c on c.id = h.cell_id";
         (sql(query) == "aio\tcell1\n").then_some(())
     });
     let services = openstack(&host, &estate, "compute service list --format value --column Binary --column State");
