@@ -1,4 +1,6 @@
 //! The catalogue's nova on a host: a cloud of one cell, with a hypervisor that only pretends.
+//!
+//! Nine images and eleven services take minutes, so it runs where `WHARF_TEST_NOVA` is set.
 
 use std::process::Stdio;
 
@@ -60,6 +62,10 @@ fn openstack(host: &Host, estate: &Estate, words: &str) -> String {
 
 #[test]
 fn a_compute_is_found_in_its_cell_and_in_placement() {
+    if std::env::var_os("WHARF_TEST_NOVA").is_none() {
+        eprintln!("skipped: WHARF_TEST_NOVA is not set, and a whole nova takes minutes");
+        return;
+    }
     if !can() {
         return;
     }
@@ -121,11 +127,17 @@ fn a_compute_is_found_in_its_cell_and_in_placement() {
             "select h.host, c.name from nova_api.host_mappings h join nova_api.cell_mappings c on c.id = h.cell_id";
         (sql(query) == "aio\tcell1\n").then_some(())
     });
-    let services = openstack(&host, &estate, "compute service list --format value --column Binary --column State");
-    let mut services: Vec<&str> = services.lines().collect();
-    services.sort_unstable();
-    services.dedup();
-    assert_eq!(services, ["nova-compute up", "nova-conductor up", "nova-scheduler up"]);
+    // The API was there before the cell was, and reads the list of cells when it is told to.
+    for service in ["nova-api", "nova-scheduler"] {
+        host.run(&["systemctl", "reload", &format!("{service}.service")]);
+    }
+    host.until("the services of both", || {
+        let said = openstack(&host, &estate, "compute service list --format value --column Binary --column State");
+        let mut services: Vec<&str> = said.lines().collect();
+        services.sort_unstable();
+        services.dedup();
+        (services == ["nova-compute up", "nova-conductor up", "nova-scheduler up"]).then_some(())
+    });
     for service in NOVA {
         let unit = format!("{service}.service");
         assert_eq!(host.run(&["systemctl", "show", "--value", "--property=NRestarts", &unit]), "0\n", "{unit}");
