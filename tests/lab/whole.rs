@@ -34,13 +34,13 @@ fn all_in_one() -> Option<Estate> {
 }
 
 /// Starts a unit; its end of the journal where it does not come up.
-fn start(host: &Host, unit: &str) {
+pub(super) fn start(host: &Host, unit: &str) {
     let output = host.try_run(&["systemctl", "start", unit]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{unit}: {said}{}", host.journal(unit));
 }
 
-fn healthy(host: &Host, service: &str) {
+pub(super) fn healthy(host: &Host, service: &str) {
     host.until(&format!("the health of {service}"), || {
         host.try_run(&["podman", "healthcheck", "run", service]).status.success().then_some(())
     });

@@ -53,7 +53,7 @@ fn a_further_load_balancer_changes_what_the_others_know_of_their_peers() {
 
 #[test]
 fn a_further_compute_of_a_cell_changes_no_other_host() {
-    let host = r#"cell "cell2" { host "n2c" address="10.77.2.33" { role "logged" } }"#;
+    let host = r#"cell "cell2" { host "n2c" address="10.77.2.33" { role "compute" "logged" } }"#;
     let (changes, new) = grown("two-cells", host);
     assert_eq!(new, ["n2c"]);
     assert_eq!(changes, "");
@@ -65,7 +65,7 @@ fn a_further_cell_with_hosts_of_its_own_changes_the_load_balancer_alone() {
         "two-cells",
         r#"cell "cell3" {
             host "c3a" address="10.77.3.11" { role "cell-control" "logged" }
-            host "n3a" address="10.77.3.31" { role "logged" }
+            host "n3a" address="10.77.3.31" { role "compute" "logged" }
             stamp "mariadb" { on "c3a" }
             stamp "rabbitmq" { on "c3a" }
         }"#,
@@ -85,7 +85,7 @@ fn a_further_cell_on_others_controllers_only_adds_to_them() {
         "two-cells",
         r#"cell "cell3" {
             share "c1a" "c1b" "c1c" { role "cell-control" }
-            host "n3a" address="10.77.3.31" { role "logged" }
+            host "n3a" address="10.77.3.31" { role "compute" "logged" }
             stamp "mariadb" { on "c1a" "c1b" "c1c" }
             stamp "rabbitmq" { on "c1a" "c1b" "c1c" }
         }"#,
