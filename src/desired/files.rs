@@ -221,7 +221,7 @@ fn empty(format: Format) -> String {
 
 /// What changes a file, weakest first.
 fn layers(member: &Member<'_>, config: &Config, log: &mut Log) -> Vec<Layer> {
-    let changes = member.changes(log);
+    let changes = member.changes();
     let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
         let service = change
             .service

@@ -143,7 +143,7 @@ fn base(
         }
     };
     let mut parts = ContainerParts::new(name, image.clone());
-    let changes = member.changes(log);
+    let changes = member.changes();
     let command = changes.iter().rev().find_map(|own| own.command.as_ref()).or(spec.command.as_ref());
     let mut environment: BTreeMap<String, String> =
         spec.env.iter().map(|(name, text)| (name.clone(), member.fill(text, span, log))).collect();

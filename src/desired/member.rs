@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::estate::{Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue};
-use crate::name::{CapabilityName, HostName, RoleName};
-use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
+use crate::name::{CapabilityName, HostName};
+use crate::spec::{Log, Mistake, Scalar, Span};
 
 use super::Ground;
 
@@ -65,7 +65,7 @@ impl<'a> Member<'a> {
     }
 
     /// Changes, weakest first, each with where it stands.
-    pub fn changes(&self, log: &mut Log) -> Vec<&'a Overrides> {
+    pub fn changes(&self) -> Vec<&'a Overrides> {
         let Ground { estate, .. } = self.ground;
         let mut layers = vec![&self.service.own];
         layers.extend(self.group.instance.as_ref().and_then(|name| self.service.instances.get(name)));
@@ -73,23 +73,18 @@ impl<'a> Member<'a> {
             layers.extend(estate.stamps.get(&self.group.name).map(|stamp| &stamp.own));
         }
         layers.push(&estate.own);
-        let shared = self.group.cell.as_ref().and_then(|cell| estate.cells.get(cell));
-        let shared = shared.into_iter().flat_map(|cell| &cell.shares);
-        let shared = shared.filter(|share| share.hosts.iter().any(|name| name.value == self.host.name));
-        let mut names: Vec<&Spanned<RoleName>> = self.host.roles.iter().collect();
-        for role in shared.flat_map(|share| &share.roles) {
-            if !names.iter().any(|known| known.value == role.value) {
-                names.push(role);
-            }
-        }
-        let roles: Vec<&Overrides> =
-            names.into_iter().filter_map(|role| estate.roles.get(&role.value).map(|changes| &changes.own)).collect();
-        disagreements(self.host, &roles, log);
-        layers.extend(roles);
+        let roles = estate.roles_on(self.host, self.group.cell.as_ref());
+        layers.extend(roles.into_iter().filter_map(|role| estate.roles.get(role)).map(|changes| &changes.own));
         let cell = self.group.cell.as_ref().or(self.host.cell.as_ref());
         layers.extend(cell.and_then(|cell| estate.cells.get(cell)).map(|cell| &cell.own));
         layers.push(&self.host.own);
         layers
+    }
+
+    /// Where each variable gets its value, by name.
+    pub fn variables(&self) -> BTreeMap<&'a str, Span> {
+        let all = self.changes().into_iter().flat_map(|own| &own.vars);
+        all.map(|(name, value)| (name.as_str(), value.span)).collect()
     }
 
     /// A text with all references filled in; a mistake at `span` where one has no value.
@@ -135,7 +130,7 @@ impl<'a> Member<'a> {
                     return self.group.ports.get(&name).map(|port| port.number.to_string());
                 }
                 if let Some(variable) = name.strip_prefix("vars.") {
-                    let changes = self.changes(&mut Log::new());
+                    let changes = self.changes();
                     let value = changes.iter().rev().find_map(|own| own.vars.get(variable))?;
                     return match &value.value {
                         VarValue::One(scalar) => Some(super::text::scalar(scalar)),
@@ -213,26 +208,6 @@ pub fn members(ground: Ground<'_>, group: &Group, port: Option<u16>) -> Vec<Valu
             }
         })
         .collect()
-}
-
-/// Roles of one host that say different things.
-fn disagreements(host: &Host, roles: &[&Overrides], log: &mut Log) {
-    let mut seen: BTreeMap<&str, (&VarValue, Span)> = BTreeMap::new();
-    for (name, value) in roles.iter().flat_map(|own| &own.vars) {
-        match seen.get(name.as_str()) {
-            Some((other, first)) if **other != value.value => {
-                let message = format!("two roles of {} give `{name}` different values", host.name);
-                let mistake = Mistake::new("conflict", value.span, message).label("this one");
-                let mistake = mistake.also(*first, "and this one").help("set it in the host itself: that counts most");
-                if !log.contains(&mistake) && !host.own.vars.contains_key(name) {
-                    log.push(mistake);
-                }
-            }
-            _ => {
-                seen.insert(name, (&value.value, value.span));
-            }
-        }
-    }
 }
 
 /// The names of hosts that can hold a VIP.

@@ -4,12 +4,13 @@ mod clashes;
 mod groups;
 mod lints;
 mod needs;
+mod roles;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, ServiceName};
+use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName};
 use crate::spec::Span;
 
 use super::{Estate, Host, Image, Port, Project, Secrets, Service};
@@ -97,6 +98,19 @@ impl Estate {
     /// The address at which a service of `network` is reached on a host.
     pub fn address(&self, host: &Host, network: Option<&NetworkName>) -> IpAddr {
         network.and_then(|network| host.networks.get(network)).map_or(host.address, |interface| interface.address)
+    }
+
+    /// The roles of a host for a group of a cell: its own, and those that it has where the cell shares it.
+    pub fn roles_on<'a>(&'a self, host: &'a Host, cell: Option<&CellName>) -> Vec<&'a RoleName> {
+        let shares = cell.and_then(|cell| self.cells.get(cell)).into_iter().flat_map(|cell| &cell.shares);
+        let shares = shares.filter(|share| share.hosts.iter().any(|name| name.value == host.name));
+        let mut names: Vec<&RoleName> = host.roles.iter().map(|role| &role.value).collect();
+        for role in shares.flat_map(|share| &share.roles) {
+            if !names.contains(&&role.value) {
+                names.push(&role.value);
+            }
+        }
+        names
     }
 
     /// What the images on a host are built for.
