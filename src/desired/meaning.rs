@@ -342,8 +342,8 @@ fn networking(member: &Member<'_>, log: &mut Log) -> Networking {
         };
         networking.publish.push(Publish { address, host: publish.port.number, container: publish.to, protocol });
     }
-    // Members of a cluster know each other, and themselves, by name; others do not change with every host.
-    if member.service.update.quorum && spec.network != estate::Network::None {
+    // Only who asks for it: the units of the others would change with every member.
+    if spec.names_members {
         let network = member.service.on_network.as_ref().map(|name| &name.value);
         let hosts = member.group.members.iter().filter_map(|name| member.ground.estate.hosts.get(name));
         networking.hosts.extend(hosts.map(|host| (host.name.to_string(), member.ground.estate.address(host, network))));

@@ -270,6 +270,8 @@ pub struct Container {
     pub limits: Limits,
     /// Names for addresses, in its /etc/hosts.
     pub add_hosts: BTreeMap<String, Text>,
+    /// Whether the names of all members of its group are there too.
+    pub names_members: bool,
     /// OCI labels.
     pub labels: BTreeMap<String, Text>,
     /// The pod that it runs in.

@@ -109,7 +109,7 @@ const ARCH: [(&str, Shape); 6] = [
     ("tier", Shape::Scalar),
 ];
 
-const SERVICE: [(&str, Shape); 49] = [
+const SERVICE: [(&str, Shape); 50] = [
     ("summary", Shape::Scalar),
     ("tier", Shape::Scalar),
     ("image", Shape::Scalar),
@@ -138,6 +138,7 @@ const SERVICE: [(&str, Shape); 49] = [
     ("sysctl", Shape::Keyed),
     ("limits", Shape::Map),
     ("add-host", Shape::Map),
+    ("names", Shape::Scalar),
     ("label", Shape::Map),
     ("pod", Shape::Scalar),
     ("run-as", Shape::Scalar),

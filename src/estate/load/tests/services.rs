@@ -414,3 +414,17 @@ fn two_extends_that_change_one_thing_differently() {
         help: `remove` takes away what the spec itself says, not what other extends add
     "#);
 }
+
+#[test]
+fn names_are_those_of_members() {
+    let found = mistakes(&estate("service \"web\" { role \"control\"; names #true; names \"all\" }", ""));
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:3:46 `names` of service `web` is set twice
+        [names "all"] set again here
+        specs/a.kdl:3:33 [names #true] set first here
+        help: keep one of them
+    specs/a.kdl:3:52 `all` is not a choice of names
+        ["all"] not a choice of names
+        help: there is only `members`
+    "#);
+}

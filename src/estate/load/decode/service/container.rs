@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::name::{NetworkName, VolumeName};
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Node, Reader, Scalar, did_you_mean};
+use crate::spec::{FromValue, Log, Mistake, Node, Reader, Scalar, did_you_mean};
 
 use super::super::super::super::{Container, Limits, Mount, MountSource, Network, Publish, Relax, Text, Tmpfs};
 use super::super::super::value::{Plain, PortNumber};
@@ -100,6 +100,7 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
         }
         "limits" => container.limits = limits(&mut reader),
         "add-host" => container.add_hosts.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
+        "names" => container.names_members = reader.argument::<Members>("whose names").is_some(),
         "label" => container.labels.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
         "pod" => container.pod = spanned(&mut reader, "a pod").pop(),
         "run-as" => {
@@ -113,6 +114,16 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
     }
     reader.finish();
     true
+}
+
+/// `members` of `names`.
+#[derive(Debug, Clone, Copy)]
+struct Members;
+
+impl FromValue for Members {
+    fn from_value(value: &crate::spec::Value) -> Result<Self, Mistake> {
+        super::super::super::value::only(value, "a choice of names", "members").map(|()| Self)
+    }
 }
 
 /// What POSIX lets a variable be called.
