@@ -299,13 +299,18 @@ fn place(
     log: &mut Log,
 ) -> Option<ConfigPlace> {
     let group = member.group.name.clone();
-    if !file.secrets().is_empty() {
+    let account = member.service.container.run_as.as_ref().map(|account| &account.value);
+    // Of the ids in a container of an ordinary account, the host knows one alone: the superuser is that account. Who
+    // else is, /etc/subuid of the host says; podman reads it, for its secrets.
+    let foreign = account.is_some() && (uid, gid) != (0, 0);
+    if foreign || !file.secrets().is_empty() {
         let label = format!("{}-{}", member.group.name, config.path.file_name());
         let object = match member.ground.vault.object_of(&label, file) {
             Ok(object) => object,
             Err(why) => {
                 let message = format!("{} of `{}`: {why}", config.path, member.group.name);
-                log.push(Mistake::new("no-secret", config.span, message).label("holds secrets"));
+                let label = if foreign { "not the superuser's, so a secret of podman's" } else { "holds secrets" };
+                log.push(Mistake::new("no-secret", config.span, message).label(label));
                 return None;
             }
         };
@@ -319,6 +324,7 @@ fn place(
             }
         };
     }
+    let (uid, gid) = account.map_or((uid, gid), |account| (account.uid, account.gid));
     let bytes = file.text().as_bytes().to_vec();
     let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
         let file = HostFile { bytes, uid, gid, mode, of: BTreeSet::new() };

@@ -107,13 +107,13 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         desired.images.extend(wanted.image);
         let (scope, uid) = match &member.service.container.run_as {
             None => (Scope::System, None),
-            Some(account) => (Scope::User, Some(account.value.1)),
+            Some(account) => (Scope::User, Some(account.value.uid)),
         };
         for meaning in wanted.meanings {
             add(&mut units, member, meaning, (scope, uid), log);
         }
         if let Some(account) = &member.service.container.run_as {
-            let path = format!("/var/lib/systemd/linger/{}", account.value.0);
+            let path = format!("/var/lib/systemd/linger/{}", account.value.account);
             let file = desired.files.entry(path).or_insert_with(|| HostFile::plain(Vec::new(), BTreeSet::new()));
             file.of.insert(member.group.name.clone());
         }

@@ -276,10 +276,21 @@ pub struct Container {
     pub labels: BTreeMap<String, Text>,
     /// The pod that it runs in.
     pub pod: Option<Spanned<ServiceName>>,
-    /// The ordinary account of the host that runs it, and its id there.
-    pub run_as: Option<Spanned<(AccountName, u32)>>,
+    /// The ordinary account of the host that runs it.
+    pub run_as: Option<Spanned<RunAs>>,
     /// A time zone of the image.
     pub timezone: Option<String>,
+}
+
+/// `run-as "nova" uid=2001 gid=2001`: an account of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunAs {
+    /// Its name.
+    pub account: AccountName,
+    /// Its id, which is the superuser's in its containers.
+    pub uid: u32,
+    /// The id of its group, likewise; the same number unless told.
+    pub gid: u32,
 }
 
 /// `mount "/var/lib/mysql" volume="mariadb"` or `host="/dev/log"`

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::name::{NetworkName, ServiceName};
 use crate::spec::{Log, Mistake, Span, did_you_mean};
 
-use super::super::{Change, ConfigContent, Health, Host, Notify, OnChange, Override, Overrides, Service};
+use super::super::{Change, ConfigContent, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service};
 use super::groups::unknown;
 use super::{Ground, Group, Placed};
 
@@ -42,6 +42,7 @@ pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
         gates(service, health, log);
         after(ground, placed, service, groups, log);
         reloads(service, log);
+        rootless(service, log);
         networks(ground, service, &hosts, log);
     }
     overrides(ground, placed, &of, log);
@@ -132,6 +133,26 @@ fn reloads(service: &Service, log: &mut Log) {
                 Mistake::new("no-reload", config.span, message).label("on-change=\"reload\" needs a `reload`");
             log.push(mistake.help("write reload signal=\"SIGHUP\", or reload \"program\" \"argument\""));
         }
+    }
+}
+
+/// Files of a rootless service that would have to stay where they are, with an owner that the host has no number for.
+fn rootless(service: &Service, log: &mut Log) {
+    let Some(account) = &service.container.run_as else { return };
+    let root = |owner: &Owner| match owner {
+        Owner::Id(id) => *id == 0,
+        Owner::Name(name) => name.as_str() == "root",
+    };
+    for config in service.configs.values() {
+        let owners = [&config.owner, &config.group];
+        if config.on_change == OnChange::Restart || owners.into_iter().flatten().all(root) {
+            continue;
+        }
+        let message = format!("{} cannot be replaced while `{}` runs: its owner has no number on a host", config.path, service.name);
+        let mistake = Mistake::new("rootless", config.span, message).label("the superuser's alone can be");
+        let help = "make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a \
+                    secret of podman's";
+        log.push(mistake.also(account.span, "rootless").help(help));
     }
 }
 

@@ -428,3 +428,23 @@ fn names_are_those_of_members() {
         help: there is only `members`
     "#);
 }
+
+#[test]
+fn a_file_of_a_rootless_service_that_stays_and_is_not_roots() {
+    let found = mistakes(&estate(
+        "service \"web\" { role \"control\"; run-as \"web\" uid=2001; reload signal=\"SIGHUP\"\n\
+         config \"/a/x\" \"y\" owner=\"web\" on-change=\"reload\"; config \"/b/x\" \"y\" group=5 on-change=\"nothing\"\n\
+         config \"/c/x\" \"y\" owner=\"root\" group=0 on-change=\"nothing\"; config \"/d/x\" \"y\" owner=\"web\" }",
+        "",
+    ));
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:4:1 /a/x cannot be replaced while `web` runs: its owner has no number on a host
+        [config "/a/x" "y" owner="web" on-change="reload"] the superuser's alone can be
+        specs/a.kdl:3:40 ["web"] rootless
+        help: make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a secret of podman's
+    specs/a.kdl:4:51 /b/x cannot be replaced while `web` runs: its owner has no number on a host
+        [config "/b/x" "y" group=5 on-change="nothing"] the superuser's alone can be
+        specs/a.kdl:3:40 ["web"] rootless
+        help: make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a secret of podman's
+    "#);
+}

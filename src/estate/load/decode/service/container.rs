@@ -6,7 +6,7 @@ use crate::name::{NetworkName, VolumeName};
 use crate::path::ImagePath;
 use crate::spec::{FromValue, Log, Mistake, Node, Reader, Scalar, did_you_mean};
 
-use super::super::super::super::{Container, Limits, Mount, MountSource, Network, Publish, Relax, Text, Tmpfs};
+use super::super::super::super::{Container, Limits, Mount, MountSource, Network, Publish, Relax, RunAs, Text, Tmpfs};
 use super::super::super::value::{Plain, PortNumber};
 use super::{plain, port, spanned, texts};
 
@@ -106,8 +106,11 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
         "run-as" => {
             let account = spanned(&mut reader, "an account of the host").pop();
             let uid: Option<u32> = reader.required("uid", "uid=2001");
-            let both = account.zip(uid);
-            container.run_as = both.map(|(name, uid)| crate::spec::Spanned::new((name.value, uid), name.span));
+            let gid: Option<u32> = reader.property("gid");
+            container.run_as = account.zip(uid).map(|(name, uid)| {
+                let account = RunAs { account: name.value, uid, gid: gid.unwrap_or(uid) };
+                crate::spec::Spanned::new(account, name.span)
+            });
         }
         "timezone" => container.timezone = reader.argument::<Plain>("a time zone").map(|Plain(zone)| zone),
         _ => return false,
