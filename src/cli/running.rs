@@ -83,7 +83,7 @@ struct HostLine<'a> {
     address: String,
     cell: Option<&'a str>,
     roles: Vec<&'a str>,
-    podman: Option<&'a str>,
+    podman: Option<String>,
     leave: bool,
     maintenance: Option<&'a str>,
     runs: Vec<&'a str>,
@@ -100,7 +100,7 @@ pub(super) fn hosts(project: &Project, estate: &Estate, global: &Global, screen:
             address: host.address.to_string(),
             cell: host.cell.as_ref().map(|cell| cell.as_str()),
             roles: host.roles.iter().map(|role| role.as_str()).collect(),
-            podman: host.podman.as_ref().map(|version| version.value.as_str()),
+            podman: host.podman.as_ref().map(|version| version.value.to_string()),
             leave: host.leave,
             maintenance: host.maintenance.as_deref(),
             runs: placed

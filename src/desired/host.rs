@@ -8,7 +8,7 @@ use crate::estate::{Host, Owner};
 use crate::name::{HostName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
-use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
+use crate::unit::{self, Meaning, Pod, Scope, UnitFile};
 
 use super::files::mounted;
 use super::member::{Member, members_on};
@@ -29,9 +29,6 @@ struct Unit {
 
 /// Units by the name under which systemd knows them.
 type Units = BTreeMap<String, Unit>;
-
-/// The podman that a host has where its node says nothing: that of Debian 13.
-const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
@@ -79,17 +76,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     if host.leave {
         return desired;
     }
-    let version = match &host.podman {
-        None => PODMAN,
-        Some(text) => match text.value.parse::<PodmanVersion>() {
-            Ok(version) => version,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", text.span, error.to_string()).label("not a version");
-                log.push(mistake.help("write what `podman --version` says: podman=\"5.4\""));
-                return desired;
-            }
-        },
-    };
+    let version = host.podman();
     let members = members_on(ground, host, log);
     let mut units = Units::new();
     let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));

@@ -59,13 +59,17 @@ pub(super) fn wanted(member: &Member<'_>, mounted: &[Mounted], log: &mut Log) ->
         let mut parts = VolumeParts::new(name.clone());
         parts.head.description = format!("Volume {name}");
         parts.labels = labels(member);
+        if !name.as_str().starts_with(member.group.name.as_str()) {
+            // Shared: several services name it, and mean the same one.
+            parts.labels.remove("io.wharf.service");
+        }
         match Volume::new(parts) {
             Ok(volume) => wanted.meanings.push(Meaning::Volume(Box::new(volume))),
             Err(error) => log.push(refused(member, *span, &error.to_string())),
         }
     }
     network(member, &mut wanted, log);
-    for task in member.service.tasks.values() {
+    for task in &member.service.tasks {
         wanted.meanings.extend(task_units(member, task, &base, log));
     }
     match service(member, base, log) {
@@ -204,10 +208,7 @@ fn storage(
                 }
             }
             MountSource::Volume { name, shared } => {
-                let group = member.group.name.as_str();
-                let own = *shared || name.as_str() == group || name.as_str().starts_with(&format!("{group}-"));
-                let text = if own { name.to_string() } else { format!("{group}-{name}") };
-                match ObjectName::new(text) {
+                match ObjectName::new(estate::volume(member.group, name, *shared)) {
                     Ok(name) => {
                         volumes.insert(name.clone(), mount.span);
                         Source::Volume { name: name.clone(), unit: Some(name) }
@@ -389,7 +390,8 @@ fn security(spec: &estate::Container) -> Security {
 
 fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     let spec = &member.service.container;
-    let mut limits = Limits { sysctl: spec.sysctls.clone(), ..Limits::default() };
+    let sysctl = spec.sysctls.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
+    let mut limits = Limits { sysctl, ..Limits::default() };
     if member.ground.estate.limits_unenforced {
         return limits;
     }

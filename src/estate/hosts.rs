@@ -8,6 +8,7 @@ use crate::name::{
     ServiceName,
 };
 use crate::spec::{Origin, Span, Spanned};
+use crate::version::PodmanVersion;
 
 use super::{Generate, Overrides, Transport};
 
@@ -76,8 +77,8 @@ pub struct Host {
     pub user: Option<String>,
     /// Whether commands run here, without ssh.
     pub local: bool,
-    /// The podman that it has.
-    pub podman: Option<Spanned<String>>,
+    /// The podman that it has; that of Debian 13 unless told.
+    pub podman: Option<Spanned<PodmanVersion>>,
     /// Its architecture; x86_64 unless told.
     pub arch: Option<Spanned<ArchName>>,
     /// What the images on it are built for; the estate's unless told.
@@ -96,6 +97,13 @@ pub struct Host {
     pub maintenance: Option<String>,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Host {
+    /// The podman that it has, or is taken to have.
+    pub fn podman(&self) -> PodmanVersion {
+        self.podman.as_ref().map_or(PodmanVersion::USUAL, |version| version.value)
+    }
 }
 
 /// `network "internal" address="10.0.0.5" interface="bond0"`

@@ -30,7 +30,7 @@ pub use image::{
     Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
 };
 pub use load::{find_root, load};
-pub use place::{Binding, Front, Group, Placed, Provider, is_file};
+pub use place::{Binding, Front, Group, Placed, Provider, is_file, volume};
 pub use project::{ImageKey, ImageSpec, Project};
 pub use secret::{Alphabet, Generate, Lifetime, Rule, SecretUser, Secrets};
 pub use service::{

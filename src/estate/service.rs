@@ -41,8 +41,8 @@ pub struct Service {
     pub container: Container,
     /// When it counts as up, and what happens when it is not.
     pub life: Life,
-    /// One-shot containers around it.
-    pub tasks: BTreeMap<String, Task>,
+    /// One-shot containers around it, in the order in which they are written.
+    pub tasks: Vec<Task>,
     /// How a fleet of it is changed.
     pub update: Update,
     /// Several of it on one host, by name; one without a name where there are none.
@@ -265,7 +265,7 @@ pub struct Container {
     /// Namespaces of the host that it shares.
     pub share: Vec<Namespace>,
     /// Kernel parameters of its own namespaces.
-    pub sysctls: BTreeMap<String, String>,
+    pub sysctls: BTreeMap<String, Spanned<String>>,
     /// Bounds.
     pub limits: Limits,
     /// Names for addresses, in its /etc/hosts.

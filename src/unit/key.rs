@@ -1,7 +1,7 @@
 //! The keys of Quadlet: the podman that first has each, how its generator reads it, and the argument of podman that says the
 //! same (podman-systemd.unit(5), `pkg/systemd/quadlet/quadlet.go` of every release; docs/design/units.md).
 
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// A section that podman's generator reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

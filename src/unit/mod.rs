@@ -16,7 +16,6 @@ mod period;
 pub mod quote;
 mod say;
 mod service;
-mod version;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +28,7 @@ pub use object::{ExitPolicy, ImageUnit, Network, NetworkParts, Pod, Subnet, Volu
 pub use period::{Period, PeriodError};
 pub use say::{Said, Saying, Sayings, Unsayable, Value};
 pub use service::{Service, ServiceParts, Target, Timer, TimerParts};
-pub use version::{PodmanVersion, VersionError};
+pub use crate::version::{PodmanVersion, VersionError};
 
 /// Whose manager runs a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -131,6 +131,16 @@ fn a_service_that_a_user_runs_has_units_of_that_user() {
 }
 
 #[test]
+fn services_share_a_volume() {
+    let nodes = "service \"one\" { image \"memcached\"; role \"control\"; mount \"/v\" volume=\"both\" shared=#true }\n\
+                 service \"two\" { image \"memcached\"; role \"control\"; mount \"/v\" volume=\"both\" shared=#true }\n\
+                 extend estate \"all-in-one\" { services \"one\" \"two\" }\n";
+    let files = World::shared().with(nodes).units("all-in-one", &["--service", "one", "--service", "two"]);
+    let volumes: Vec<&String> = files.keys().filter(|path| path.ends_with(".volume")).collect();
+    assert_eq!(volumes, ["aio/etc/containers/systemd/both.volume"]);
+}
+
+#[test]
 fn files_of_a_user_are_its_own_or_secrets() {
     let config = "config \"/etc/a\" \"a\\n\" as=\"text\" mode=\"0400\"\n\
                   config \"/etc/b/b\" \"b\\n\" as=\"text\" on-change=\"nothing\"\n\

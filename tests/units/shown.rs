@@ -166,7 +166,19 @@ fn check_counts_services_and_names_those_without_a_health_check() {
     12 services in 3 estates
     without a health check in all-in-one: `blind`
     ");
+    let hurried = world.with(
+        "extend service \"blind\" { remove \"health\"; health \"true\" interval=\"1s\" timeout=\"1s\" }\n\
+         extend estate \"all-in-one\" { host \"aio\" podman=\"5.4\" }\n",
+    );
+    hurried.write(
+        "targets/blind.kdl",
+        "service \"blind\" { image \"memcached\"; role \"control\"; health #null }\n\
+         extend estate \"all-in-one\" { services \"blind\" }\n",
+    );
+    insta::assert_snapshot!(check(&hurried), @"");
+    assert_eq!(hurried.json(&["check"])["warnings"][0]["code"], "fast-check");
     let document = world.json(&["check"]);
+    assert_eq!(document["warnings"], serde_json::json!([]));
     assert_eq!(document["counts"]["services"], 12);
     assert_eq!(document["counts"]["estates"], 3);
     assert_eq!(document["counts"]["unchecked"]["all-in-one"], serde_json::json!(["blind"]));

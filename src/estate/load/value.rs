@@ -2,6 +2,7 @@
 
 use crate::name::{AccountName, PackageName};
 use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
+use crate::version::PodmanVersion;
 
 use super::super::{
     Alphabet, Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package,
@@ -65,6 +66,13 @@ pub(super) struct OwnVersions;
 impl FromValue for OwnVersions {
     fn from_value(value: &Value) -> Result<Self, Mistake> {
         word(value, "a choice of versions", &[("own", Self)])
+    }
+}
+
+impl FromValue for PodmanVersion {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let read = from_text(value, "a version", str::parse);
+        read.map_err(|mistake| mistake.help("write what `podman --version` says: podman=\"5.4\""))
     }
 }
 

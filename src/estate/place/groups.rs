@@ -6,7 +6,7 @@ use crate::name::{CapabilityName, CellName, HostName, RoleName, ServiceName};
 use crate::spec::{Log, Mistake, Span, Spanned, did_you_mean};
 
 use super::super::{Cell, Estate, Overrides, Port, Scope, Service};
-use super::{Front, Ground, Group, Placed, clashes, lints, needs, roles, secrets};
+use super::{Front, Ground, Group, Placed, clashes, lints, names, needs, roles, secrets};
 
 /// By how much a cell's number moves its ports.
 const STEP: u16 = 10;
@@ -56,6 +56,7 @@ pub(in super::super) fn place(ground: &Ground<'_>, log: &mut Log) -> Placed {
     needs::answer(ground, &mut placed, log);
     fronts(ground, &mut placed, log);
     clashes::report(ground, &placed, log);
+    names::report(ground, &placed, log);
     lints::report(ground, &mut placed, log);
     roles::report(ground, &placed, log);
     placed.secrets = secrets::gather(ground, &placed, log);

@@ -7,7 +7,7 @@ use crate::spec::{Log, Mistake, Span, did_you_mean};
 
 use super::super::{Change, ConfigContent, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service};
 use super::groups::unknown;
-use super::{Ground, Group, Placed};
+use super::{Ground, Group, Placed, podman};
 
 /// Reports all of it, and notes the groups that have no health check.
 pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
@@ -15,7 +15,7 @@ pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
     for group in placed.groups.values() {
         of.entry(&group.service).or_default().push(group);
     }
-    let mut unchecked = Vec::new();
+    let (mut unchecked, mut warnings) = (Vec::new(), Vec::new());
     for (name, groups) in &of {
         let Some(service) = ground.services.get(*name) else { continue };
         let hosts: Vec<&Host> =
@@ -43,11 +43,13 @@ pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
         after(ground, placed, service, groups, log);
         reloads(service, log);
         rootless(service, log);
+        podman::report(service, &hosts, health, log, &mut warnings);
         networks(ground, service, &hosts, log);
     }
     overrides(ground, placed, &of, log);
     vips(ground, placed, log);
     placed.unchecked = unchecked.into_iter().collect();
+    placed.warnings = warnings;
 }
 
 /// A gate without a check, and times that cannot be kept.
@@ -75,9 +77,9 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
         let mistake = Mistake::new("timeout", limit.span, message).label("ends it while it still starts");
         log.push(mistake.help("the budget is start + (interval + timeout) × (retries + 1) of the health check"));
     }
-    if let Some(span) = service.update.span
-        && service.update.deadline_ms < budget + service.update.healthy_for_ms
-    {
+    if service.update.deadline_ms < budget.saturating_add(service.update.healthy_for_ms) {
+        let own = life.health.as_ref().and_then(|own| own.as_ref()).map(|health| health.span);
+        let span = service.update.span.or(own).unwrap_or(service.span);
         let message = format!(
             "an update of `{}` may take {}, and it is healthy after {} at the latest, plus {} to stay so",
             service.name,
@@ -85,8 +87,8 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
             seconds(budget),
             seconds(service.update.healthy_for_ms)
         );
-        let mistake = Mistake::new("timeout", span, message).label("`deadline` is too short");
-        log.push(mistake.help("give `deadline` more, or the health check less"));
+        let mistake = Mistake::new("timeout", span, message).label("longer than `deadline` of its `update`");
+        log.push(mistake.help("give `update deadline=` more, or the health check less"));
     }
 }
 
@@ -96,7 +98,7 @@ pub(in super::super) fn start_budget(health: &Health) -> u64 {
     health.start_ms.saturating_add((health.interval_ms.saturating_add(health.timeout_ms)).saturating_mul(tries))
 }
 
-fn seconds(millis: u64) -> String {
+pub(super) fn seconds(millis: u64) -> String {
     match millis % 1000 {
         0 => format!("{} s", millis / 1000),
         rest => format!("{}.{rest:03} s", millis / 1000),

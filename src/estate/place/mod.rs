@@ -3,15 +3,17 @@
 mod clashes;
 mod groups;
 mod lints;
+mod names;
 mod needs;
+mod podman;
 mod roles;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName};
-use crate::spec::Span;
+use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName, VolumeName};
+use crate::spec::{Mistake, Span};
 
 use super::{Estate, Host, Image, Port, Project, Secrets, Service};
 
@@ -28,6 +30,8 @@ pub struct Placed {
     pub secrets: Secrets,
     /// Groups without a health check: for `check` to list.
     pub unchecked: BTreeSet<ServiceName>,
+    /// What can be meant so, and does not do what it looks like: for `check` to warn of.
+    pub warnings: Vec<Mistake>,
 }
 
 /// One service at one place: for the cloud, for a cell, as an instance, or stamped.
@@ -131,6 +135,12 @@ pub(super) struct Ground<'a> {
     pub images: &'a dyn Fn(&Service, &Host) -> Option<&'a Image>,
     /// Images that exist, for any target.
     pub known_images: BTreeSet<&'a str>,
+}
+
+/// What a volume is called on hosts: the group's own, unless it is shared or called so already.
+pub fn volume(group: &Group, name: &VolumeName, shared: bool) -> String {
+    let own = name.as_str() == group.name.as_str() || name.as_str().starts_with(&format!("{}-", group.name));
+    if shared || own { name.to_string() } else { format!("{}-{name}", group.name) }
 }
 
 pub(super) use groups::place;

@@ -176,7 +176,7 @@ fn host(reader: &mut Reader<'_, '_>, cell: Option<&CellName>) -> Option<Host> {
         ssh: plain(reader, "ssh"),
         user: plain(reader, "user"),
         local: reader.property("local").unwrap_or(false),
-        podman: spanned_property::<Plain>(reader, "podman").map(|text| Spanned::new(text.value.0, text.span)),
+        podman: spanned_property(reader, "podman"),
         arch: spanned_property(reader, "arch"),
         distro: spanned_property(reader, "distro"),
         roles: Vec::new(),

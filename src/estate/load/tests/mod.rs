@@ -2,6 +2,7 @@
 
 mod extend;
 mod messages;
+mod lints;
 mod names;
 mod rules;
 mod secrets;

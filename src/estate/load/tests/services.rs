@@ -6,10 +6,10 @@ use super::{mistakes, project};
 use crate::estate::{Placed, Project, Provider};
 use insta::assert_snapshot;
 
-const HEALTHY: &str = "health \"healthcheck_port\" \"80\" interval=\"10s\" retries=3 timeout=\"5s\"";
+pub(super) const HEALTHY: &str = "health \"healthcheck_port\" \"80\" interval=\"10s\" retries=3 timeout=\"5s\"";
 
 /// Images, services and one host that runs all of them.
-fn estate(services: &str, estate: &str) -> String {
+pub(super) fn estate(services: &str, estate: &str) -> String {
     format!(
         "image \"web\" {{ {HEALTHY} }}\nimage \"db\" {{ {HEALTHY} }}\n{services}\n\
          estate \"one\" {{\n    host \"h1\" address=\"10.0.0.1\" {{ role \"control\" }}\n    {estate}\n}}\n"
@@ -161,8 +161,8 @@ fn gates_and_times_that_cannot_hold() {
         ["10s"] ends it while it still starts
         help: the budget is start + (interval + timeout) × (retries + 1) of the health check
     specs/a.kdl:4:53 an update of `db` may take 20 s, and it is healthy after 60 s at the latest, plus 10 s to stay so
-        [update deadline="20s"] `deadline` is too short
-        help: give `deadline` more, or the health check less
+        [update deadline="20s"] longer than `deadline` of its `update`
+        help: give `update deadline=` more, or the health check less
     specs/a.kdl:4:76 `db` is not told how to read /x again
         [config "/x" "y" on-change="reload"] on-change="reload" needs a `reload`
         help: write reload signal="SIGHUP", or reload "program" "argument"

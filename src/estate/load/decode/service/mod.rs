@@ -47,7 +47,7 @@ pub(in super::super) fn service(
         generates: BTreeMap::new(),
         container: Default::default(),
         life: life::default(),
-        tasks: BTreeMap::new(),
+        tasks: Vec::new(),
         update: life::default_update(),
         instances: BTreeMap::new(),
         own: Overrides::default(),
@@ -101,9 +101,7 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
         "secret" => secret(service, &mut reader),
         "generate" => service.generates.extend(super::secret::generate(&mut reader)),
         "task" => {
-            if let Some(task) = life::task(&mut reader) {
-                service.tasks.insert(task.name.clone(), task);
-            }
+            service.tasks.extend(life::task(&mut reader));
         }
         "update" => service.update = life::update(&mut reader),
         "instance" => {
