@@ -7,7 +7,6 @@ mod check;
 pub mod document;
 mod fault;
 mod file;
-mod format;
 pub mod ini;
 mod malformed;
 mod place;
@@ -18,7 +17,7 @@ mod tests;
 
 pub use fault::Fault;
 pub use file::{File, Layer, Misfit, Refusal, Setting};
-pub use format::{Format, UnknownFormat};
+pub use crate::estate::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};
 pub use secret::{Lookup, RevealError, masked};

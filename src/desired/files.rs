@@ -138,22 +138,12 @@ fn template_context(
 fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc<File>> {
     let Sight { member, common, .. } = sight;
     let log = &mut wrong.mistakes;
-    let format = match &config.format {
-        None => Format::of_path(&config.path).unwrap_or(Format::Text),
-        Some(word) => match word.value.parse::<Format>() {
-            Ok(format) => format,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", word.span, error.to_string()).label("not a format");
-                log.push(mistake.help(error.help));
-                return None;
-            }
-        },
-    };
+    let format = config.format().unwrap_or(Format::Text);
     let layers = layers(member, config, log);
     let made = match &config.content {
         ConfigContent::Template(name, _) => {
             if let Some(why) = common.unreadable.get(name) {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
@@ -171,7 +161,7 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
         ConfigContent::Source(name, source) => match text(source) {
             Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),
             Err(why) => {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
@@ -201,13 +191,19 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
                         let (path, group, host) = (&config.path, &member.group.name, &member.host.name);
                         fault.message = format!("{}, for {path} of `{group}` on {host}", fault.message);
                         let own = matches!(config.content, ConfigContent::Text(_) | ConfigContent::Overrides);
-                        wrong.faults.push(if own { fault } else { fault.below("templates") });
+                        wrong.faults.push(if own { fault } else { fault.renamed(|name| shown(member, name)) });
                     }
                 }
             }
             None
         }
     }
+}
+
+/// What messages call a file below templates/.
+fn shown(member: &Member<'_>, name: &str) -> String {
+    let known = member.ground.project.templates.get(name);
+    known.map_or_else(|| format!("templates/{name}"), |template| template.shown.clone())
 }
 
 /// A file of a format that says nothing.

@@ -87,6 +87,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     };
     units.extend(target(Scope::System));
     for member in &members {
+        member.check_needs(&mut wrong.mistakes);
         let mounted = mounted(member, common, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);

@@ -29,6 +29,12 @@ pub struct Member<'a> {
     pub index: usize,
 }
 
+/// A name whose value is being made, and those that it is made for.
+struct Inside<'a> {
+    name: &'a str,
+    outer: Option<&'a Inside<'a>>,
+}
+
 /// The services of a host, in the order of their groups' names.
 pub fn members_on<'a>(ground: Ground<'a>, host: &'a Host, log: &mut Log) -> Vec<Member<'a>> {
     let mut members = Vec::new();
@@ -92,12 +98,33 @@ impl<'a> Member<'a> {
         match text.fill(|name| self.value(name)) {
             Ok(text) => text,
             Err(name) => {
-                let message = format!("`${{{name}}}` has no value for `{}` on {}", self.group.name, self.host.name);
-                let mistake = Mistake::new("variable", span, message).label("in a text of this");
-                log.push(mistake.help_if(self.hint(&name)));
+                log.push(self.valueless(&name, span));
                 String::new()
             }
         }
+    }
+
+    /// The mistake of a name that has no value here.
+    fn valueless(&self, name: &str, span: Span) -> Mistake {
+        let message = format!("`${{{name}}}` has no value for `{}` on {}", self.group.name, self.host.name);
+        Mistake::new("variable", span, message).label("in a text of this").help_if(self.hint(name))
+    }
+
+    /// Reports needs whose `name` or `user` cannot be completed.
+    pub fn check_needs(&self, log: &mut Log) {
+        for (name, need) in &self.service.needs {
+            let answered = self.group.needs.get(name).is_some_and(|binding| binding.provider != Provider::Nobody);
+            for text in [&need.name, &need.user].into_iter().flatten().filter(|_| answered) {
+                if let Err(name) = self.fill_need(text, None) {
+                    log.push(self.valueless(&name, need.span));
+                }
+            }
+        }
+    }
+
+    /// A text of a need. What it is called follows from no need: it could be its own.
+    fn fill_need(&self, text: &Text, inside: Option<&Inside<'_>>) -> Result<String, String> {
+        text.fill(|name| if name.starts_with("needs.") { None } else { self.value_in(name, inside) })
     }
 
     fn hint(&self, name: &str) -> Option<String> {
@@ -115,6 +142,15 @@ impl<'a> Member<'a> {
 
     /// What a name of a text stands for.
     fn value(&self, name: &str) -> Option<String> {
+        self.value_in(name, None)
+    }
+
+    /// The same inside of what other names stand for; none for one that is made of itself.
+    fn value_in(&self, name: &str, outer: Option<&Inside<'_>>) -> Option<String> {
+        if std::iter::successors(outer, |inside| inside.outer).any(|inside| inside.name == name) {
+            return None;
+        }
+        let inside = Inside { name, outer };
         match name {
             "address" => Some(self.address().to_string()),
             "cell" => self.group.cell.as_ref().or(self.host.cell.as_ref()).map(ToString::to_string),
@@ -133,13 +169,16 @@ impl<'a> Member<'a> {
                     let changes = self.changes();
                     let value = changes.iter().rev().find_map(|own| own.vars.get(variable))?;
                     return match &value.value {
+                        VarValue::One(Scalar::Text(text)) => {
+                            Text::template(text).fill(|name| self.value_in(name, Some(&inside))).ok()
+                        }
                         VarValue::One(scalar) => Some(super::text::scalar(scalar)),
                         _ => None,
                     };
                 }
                 let (need, what) = name.strip_prefix("needs.")?.rsplit_once('.')?;
                 let need = CapabilityName::new(need).ok()?;
-                let facts = self.need(self.group.needs.get(&need)?, &need)?;
+                let facts = self.need_in(self.group.needs.get(&need)?, &need, Some(&inside))?;
                 match facts.get(what)? {
                     Value::String(text) => Some(text.clone()),
                     Value::Number(number) => Some(number.to_string()),
@@ -151,11 +190,13 @@ impl<'a> Member<'a> {
 
     /// What a template sees of a need, but for a group's members; nothing where nobody answers it.
     pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
+        self.need_in(binding, name, None)
+    }
+
+    fn need_in(&self, binding: &Binding, name: &CapabilityName, inside: Option<&Inside<'_>>) -> Option<Value> {
         let Ground { estate, placed, project, .. } = self.ground;
         let asked = self.service.needs.get(name);
-        // What a need is called follows from no need: it could be its own.
-        let value = |name: &str| if name.starts_with("needs.") { None } else { self.value(name) };
-        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| text.fill(value).ok());
+        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| self.fill_need(text, inside).ok());
         let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
         let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
         let (host, port, protocol, members, provider) = match &binding.provider {

@@ -38,8 +38,8 @@ impl Common {
     /// Reads all of it.
     pub fn new(ground: Ground<'_>) -> Result<Self, Forged> {
         let (mut texts, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
-        for (name, source) in &ground.project.templates {
-            match text(source) {
+        for (name, template) in &ground.project.templates {
+            match text(&template.source) {
                 Ok(text) => {
                     texts.insert(name.clone(), text);
                 }

@@ -7,6 +7,7 @@ mod catalogue;
 mod distro;
 mod files;
 mod folder;
+mod format;
 mod hosts;
 mod image;
 mod load;
@@ -22,8 +23,9 @@ pub use distro::{
     Alternative, Archive, ArchiveSource, Bytecode, Distro, Diversion, EFFECTS, EffectUse, Filters, Pin, ScriptKind,
     ScriptRule, Snippet, SnippetRule, UcfFile, Worth,
 };
-pub use files::{FileSource, Tree, TreeContent, TreeFile};
+pub use files::{FileSource, Template, Tree, TreeContent, TreeFile};
 pub use folder::unpack_catalogue;
+pub use format::{Format, UnknownFormat};
 pub use hosts::{Bind, Cell, Estate, External, ExternalProvide, Host, Interface, RoleChanges, Share, Stamp, Vip};
 pub use image::{
     Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
@@ -37,6 +39,6 @@ pub use service::{
     Change, Config, ConfigContent, Container, Grant, HostDir, HostNeeds, KeyChange, Life, Limits, Listen, Mount,
     MountSource, Namespace, Need, Network, Notify, OnChange, OnFailure, OncePer, Override, Overrides, Port, Provide,
     Publish, Relax, Reload, Restart, RunAs, Scope, SecretUse, Service, Stateful, Task, TaskEvent, TaskPhase, TaskWhen, Tmpfs,
-    Transport, Undo, Update, UpdateFailure, VarValue, format_of,
+    Transport, Undo, Update, UpdateFailure, VarValue,
 };
 pub use text::Text;

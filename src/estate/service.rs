@@ -6,7 +6,7 @@ use crate::name::{AccountName, CapabilityName, ImageName, NetworkName, RoleName,
 use crate::path::ImagePath;
 use crate::spec::{Origin, Scalar, Span, Spanned};
 
-use super::{FileSource, Generate, Health, Mode, Owner, Text, Tier};
+use super::{FileSource, Format, Generate, Health, Mode, Owner, Text, Tier};
 
 /// `service "keystone" { … }`: what holds wherever it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,7 +180,7 @@ pub struct Config {
     /// What it is made of.
     pub content: ConfigContent,
     /// What it claims to be.
-    pub format: Option<Spanned<String>>,
+    pub format: Option<Format>,
     /// root unless told; a name is one of the image's accounts.
     pub owner: Option<Owner>,
     /// The owner's group unless told.
@@ -191,6 +191,13 @@ pub struct Config {
     pub on_change: OnChange,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Config {
+    /// What it claims to be, by what its node says, else by its name.
+    pub fn format(&self) -> Option<Format> {
+        self.format.or_else(|| Format::of_path(&self.path))
+    }
 }
 
 /// What a config file is made of.
@@ -687,14 +694,4 @@ pub enum KeyChange {
     List(Vec<Scalar>),
     /// Changes below it.
     Keys(BTreeMap<String, Spanned<KeyChange>>),
-}
-
-/// What a file's name says that it is, where it says so for sure.
-pub fn format_of(path: &str) -> Option<&'static str> {
-    match path.rsplit_once('.')?.1 {
-        "ini" => Some("ini"),
-        "yaml" | "yml" => Some("yaml"),
-        "json" => Some("json"),
-        _ => None,
-    }
 }

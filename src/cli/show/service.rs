@@ -57,11 +57,10 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
         return Err(Failure::with_help(message, format!("it runs on {}", hosts.join(", "))));
     }
     let mut wrong = Wrong { mistakes: log, faults: Vec::new() };
+    let files = settings(ground, &here, &mut wrong);
     let mut shown = Vec::new();
-    for member in here {
-        let values = context(member, &mut wrong.mistakes);
-        let files = settings(member, &mut wrong);
-        shown.push((member, values, files));
+    for (member, files) in here.into_iter().zip(files) {
+        shown.push((member, context(member, &mut wrong.mistakes), files));
     }
     if !wrong.mistakes.is_empty() || !wrong.faults.is_empty() {
         return Err(super::super::units::reported(project, wrong));
@@ -121,8 +120,10 @@ fn find_host<'a>(estate: &'a Estate, name: &str) -> Result<&'a Host, Failure> {
 /// A place as `FILE:LINE`.
 fn place(project: &Project, place: &Place) -> String {
     match place {
-        Place::Line { text, line } if project.templates.contains_key(&**text) => format!("templates/{text}:{line}"),
-        Place::Line { text, line } => format!("{text}, line {line}"),
+        Place::Line { text, line } => match project.templates.get(&**text) {
+            Some(template) => format!("{}:{line}", template.shown),
+            None => format!("{text}, line {line}"),
+        },
         Place::Spec(span) => spec_place(project, *span),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::name::{NetworkName, ServiceName};
 use crate::spec::{Log, Mistake, Span, did_you_mean};
 
-use super::super::{Change, ConfigContent, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service};
+use super::super::{Change, ConfigContent, Format, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service};
 use super::groups::unknown;
 use super::{Ground, Group, Placed, podman};
 
@@ -262,11 +262,10 @@ fn used(ground: &Ground<'_>, change: &Override, place: &str, here: &[&Group], lo
         log.push(Mistake::new("unused-override", change.file.span, message).label("nothing uses this").help_if(help));
         return;
     };
-    let format = config.format.as_ref().map(|format| format.value.as_str());
-    let format = format.or_else(|| crate::estate::format_of(config.path.as_str()));
+    let format = config.format();
     let fits = match &change.change {
-        Change::Sections(_) => matches!(format, Some("ini" | "oslo")),
-        Change::Keys(_) => matches!(format, Some("yaml" | "json")),
+        Change::Sections(_) => matches!(format, Some(Format::Ini | Format::Oslo)),
+        Change::Keys(_) => matches!(format, Some(Format::Yaml | Format::Json)),
     };
     let raw = matches!(config.content, ConfigContent::Source(..)) && format.is_none();
     if !fits || raw {

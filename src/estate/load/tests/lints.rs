@@ -186,3 +186,25 @@ fn secrets_that_runc_of_podman_4_3_does_not_mount_are_warned_of() {
     assert_eq!(warned(secrets, &["5.4", "4.4"]), "");
     assert_eq!(warned(&format!("{secrets}; relax \"read-only\" reason=\"x\""), &["4.3"]), "");
 }
+
+#[test]
+fn a_format_is_one_of_those_that_there_are() {
+    assert_snapshot!(web("config \"/etc/a\" \"b\" as=\"yml\"; config \"/etc/c\" \"b\" as=\"toml\""), @r#"
+    specs/a.kdl:4:24 `yml` is no format of a file
+        ["yml"] not a format
+        help: did you mean `yaml`?
+    specs/a.kdl:4:54 `toml` is no format of a file
+        ["toml"] not a format
+        help: the formats are `text`, `ini`, `oslo`, `yaml`, `json`
+    "#);
+}
+
+#[test]
+fn tasks_keep_the_order_of_the_spec() {
+    let text = "service \"web\" { role \"control\"; task \"sync\" run=\"a\"; task \"boot\" run=\"b\"; task \"after\" run=\"c\" }\n\
+                extend service \"web\" { task \"all\" run=\"d\"; task \"boot\" timeout=\"1m\" }";
+    let project = project(&estate(text, ""));
+    let service = project.services.values().next().unwrap();
+    let names: Vec<&str> = service.tasks.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(names, ["sync", "boot", "after", "all"]);
+}

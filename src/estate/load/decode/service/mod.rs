@@ -279,7 +279,7 @@ fn config(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> Option<Config> {
     let config = Config {
         path: path?,
         content,
-        format: spanned_property::<Plain>(reader, "as").map(|format| Spanned::new(format.value.0, format.span)),
+        format: reader.property("as"),
         owner: reader.property("owner"),
         group: reader.property("group"),
         mode: reader.property("mode"),
