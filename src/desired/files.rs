@@ -125,7 +125,7 @@ fn template_context(
             shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
         }
     }
-    match common.context.placed(values, &shared, common.secrets.clone()) {
+    match common.context.placed(values, &shared, &common.secrets(member.group)) {
         Ok(context) => Some(context),
         Err(error) => {
             log.push(Mistake::new("reserved-character", member.service.span, error.to_string()).label("of this"));

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::estate::{
-    self, Listen, MountSource, Namespace, Notify, OnFailure, Owner, Provider, Relax, Restart, Task, Text, Transport,
+    self, Listen, MountSource, Namespace, Notify, OnFailure, Owner, Provider, Relax, Restart, SecretUse, Task, Text,
+    Transport,
 };
-use crate::name::{AccountName, ServiceName};
+use crate::name::{AccountName, SecretName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Origin, Span};
 use crate::unit::container::{
@@ -70,7 +71,8 @@ pub(super) fn wanted(member: &Member<'_>, mounted: &[Mounted], log: &mut Log) ->
     }
     network(member, &mut wanted, log);
     for task in &member.service.tasks {
-        wanted.meanings.extend(task_units(member, task, &base, log));
+        let units = task_units(member, task, &base, &mut wanted.secrets, log);
+        wanted.meanings.extend(units);
     }
     match service(member, base, log) {
         Ok(container) => wanted.meanings.push(Meaning::Container(Box::new(container))),
@@ -240,28 +242,7 @@ fn storage(
             }
         }
     }
-    for (name, used) in &member.service.secrets {
-        let Some(object) = member.ground.vault.object(name) else {
-            log.push(missing_secret(member, name.as_str(), used.span));
-            continue;
-        };
-        let seen = match &used.env {
-            Some(variable) => SecretAs::Environment(variable.clone()),
-            None => {
-                let (uid, gid) = owner(member, used.owner.as_ref(), used.group.as_ref(), used.span, log);
-                let target = used.path.clone().or_else(|| ImagePath::new(&format!("/run/secrets/{name}")).ok());
-                let Some(target) = target else { continue };
-                SecretAs::File { target, uid, gid, mode: used.mode.map_or(0o400, |mode| u32::from(mode.0)) }
-            }
-        };
-        match ObjectName::new(object) {
-            Ok(object) => {
-                secrets.insert(object.to_string(), SecretSource::Value(name.clone()));
-                storage.secrets.push(Secret { name: object, seen });
-            }
-            Err(error) => log.push(refused(member, used.span, &error.to_string())),
-        }
-    }
+    storage.secrets.extend(given(member, &member.service.secrets, secrets, log));
     for (path, tmpfs) in &spec.tmpfs {
         let size = tmpfs.size.as_ref().map(|size| format!("size={size}"));
         let mode = tmpfs.mode.map(|mode| format!("mode={:04o}", mode.0));
@@ -271,6 +252,49 @@ fn storage(
     storage.read_only = !spec.relax.contains_key(&Relax::ReadOnly) && !spec.relax.contains_key(&Relax::Privileged);
     storage.shm = spec.limits.shm.as_deref().and_then(bytes);
     storage
+}
+
+/// Secrets as a container gets them; those of a cell where they are one for each.
+fn given(
+    member: &Member<'_>,
+    uses: &BTreeMap<SecretName, SecretUse>,
+    secrets: &mut BTreeMap<String, SecretSource>,
+    log: &mut Log,
+) -> Vec<Secret> {
+    let mut found = Vec::new();
+    for (asked, used) in uses {
+        let name = member.secret(asked);
+        let Some(object) = member.ground.vault.object(&name) else {
+            log.push(missing_secret(member, name.as_str(), used.span));
+            continue;
+        };
+        let seen = match &used.env {
+            Some(variable) => SecretAs::Environment(variable.clone()),
+            None => {
+                let (uid, gid) = owner(member, used.owner.as_ref(), used.group.as_ref(), used.span, log);
+                // The same path in every cell.
+                let target = used.path.clone().or_else(|| ImagePath::new(&format!("/run/secrets/{asked}")).ok());
+                let Some(target) = target else { continue };
+                SecretAs::File { target, uid, gid, mode: used.mode.map_or(0o400, |mode| u32::from(mode.0)) }
+            }
+        };
+        match ObjectName::new(object) {
+            Ok(object) => {
+                secrets.insert(object.to_string(), SecretSource::Value(name));
+                found.push(Secret { name: object, seen });
+            }
+            Err(error) => log.push(refused(member, used.span, &error.to_string())),
+        }
+    }
+    found
+}
+
+/// Whether two secrets would be at one place of a container.
+fn same_place(one: &SecretAs, other: &SecretAs) -> bool {
+    match (one, other) {
+        (SecretAs::File { target, .. }, SecretAs::File { target: other, .. }) => target == other,
+        (one, other) => one == other,
+    }
 }
 
 /// The mistake of a secret that has no value.
@@ -527,7 +551,13 @@ fn service(member: &Member<'_>, mut parts: ContainerParts, log: &mut Log) -> Res
 }
 
 /// A task as a container that runs once, and its timer where it has a schedule.
-fn task_units(member: &Member<'_>, task: &Task, base: &ContainerParts, log: &mut Log) -> Vec<Meaning> {
+fn task_units(
+    member: &Member<'_>,
+    task: &Task,
+    base: &ContainerParts,
+    secrets: &mut BTreeMap<String, SecretSource>,
+    log: &mut Log,
+) -> Vec<Meaning> {
     let mut units = Vec::new();
     let name = match ObjectName::new(format!("{}-task-{}", member.group.name, task.name)) {
         Ok(name) => name,
@@ -552,6 +582,9 @@ fn task_units(member: &Member<'_>, task: &Task, base: &ContainerParts, log: &mut
     }
     // Ports are the service's.
     parts.network.publish.clear();
+    let own = given(member, &task.secrets, secrets, log);
+    parts.storage.secrets.retain(|secret| !own.iter().any(|own| same_place(&own.seen, &secret.seen)));
+    parts.storage.secrets.extend(own);
     parts.life.start = Some(Timeout::After(Period::from_millis(task.timeout_ms)));
     match Container::new(parts) {
         Ok(container) => units.push(Meaning::Container(Box::new(container))),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::estate::{Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue};
-use crate::name::{CapabilityName, HostName};
+use crate::name::{CapabilityName, HostName, SecretName};
 use crate::spec::{Log, Mistake, Scalar, Span};
 
 use super::Ground;
@@ -68,6 +68,11 @@ impl<'a> Member<'a> {
     pub fn port(&self) -> Option<&Port> {
         let provided = self.service.provides.keys().find_map(|name| self.group.ports.get(name));
         provided.or_else(|| self.group.ports.values().next())
+    }
+
+    /// What a secret is called that its service asks for: there is one for each cell of some.
+    pub fn secret(&self, name: &SecretName) -> SecretName {
+        self.ground.placed.secrets.of(name, self.group.cell.as_ref())
     }
 
     /// Changes, weakest first, each with where it stands.
@@ -198,7 +203,7 @@ impl<'a> Member<'a> {
         let asked = self.service.needs.get(name);
         let fill = |text: &Option<Text>| text.as_ref().and_then(|text| self.fill_need(text, inside).ok());
         let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
-        let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
+        let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| self.secret(&secret.value).to_string());
         let (host, port, protocol, members, provider) = match &binding.provider {
             Provider::Nobody => return None,
             Provider::External(name) => {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::config::{Context, File, Forged, Shared, Templates};
-use crate::estate::FileSource;
-use crate::name::{CapabilityName, ServiceName};
+use crate::estate::{FileSource, Group};
+use crate::name::{CapabilityName, CellName, ServiceName};
 
 use super::Ground;
 use super::context::FACTS;
@@ -22,8 +22,8 @@ pub(super) struct Common {
     pub unreadable: BTreeMap<String, String>,
     /// A context with the functions.
     pub context: Context,
-    /// Names of secrets.
-    pub secrets: BTreeSet<String>,
+    /// What each secret is called, by the name that templates have for it, outside of cells and in each.
+    secrets: BTreeMap<Option<CellName>, Arc<BTreeMap<String, String>>>,
     /// What each template reads, where that is known.
     reads: BTreeMap<String, BTreeSet<String>>,
     /// Files that were made of equal values already.
@@ -63,12 +63,25 @@ impl Common {
         let context = Context::new(&Map::new(), &all, BTreeSet::new())?;
         // One that a rule makes may be named before it is made.
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
-        let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
+        let known = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled);
+        let known: BTreeMap<String, String> = known.map(|name| (name.clone(), name)).collect();
+        let of_cell = |cell: &CellName| {
+            let secrets = &ground.placed.secrets;
+            let own = secrets.per_cell.keys().map(|name| (name.to_string(), secrets.of(name, Some(cell)).to_string()));
+            (Some(cell.clone()), Arc::new(known.clone().into_iter().chain(own).collect()))
+        };
+        let mut secrets: BTreeMap<_, Arc<BTreeMap<String, String>>> = ground.estate.cells.keys().map(of_cell).collect();
+        secrets.insert(None, Arc::new(known));
         let templates = Templates::new(texts);
         let reads =
             templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, FACTS)?))).collect();
         let files = Mutex::default();
         Ok(Self { templates, unreadable, context, secrets, reads, files, groups, provided })
+    }
+
+    /// What secrets are called, by the names that templates of a group have for them.
+    pub fn secrets(&self, group: &Group) -> Arc<BTreeMap<String, String>> {
+        self.secrets.get(&group.cell).cloned().unwrap_or_default()
     }
 
     /// The members of a group.

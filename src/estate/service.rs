@@ -514,6 +514,8 @@ pub struct Task {
     pub timeout_ms: u64,
     /// The account in the container; the service's unless told.
     pub user: Option<String>,
+    /// Secrets that it gets beside the service's.
+    pub secrets: BTreeMap<SecretName, SecretUse>,
     /// Where the node stands.
     pub span: Span,
 }

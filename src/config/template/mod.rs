@@ -56,7 +56,8 @@ pub struct Context {
 #[derive(Debug)]
 struct Names {
     members: Arc<BTreeMap<String, Value>>,
-    secrets: BTreeSet<String>,
+    /// What each is, by the name that templates have for it.
+    secrets: Arc<BTreeMap<String, String>>,
 }
 
 /// A text that only wharf may hold came from outside.
@@ -77,7 +78,7 @@ impl Context {
     ) -> Result<Self, Forged> {
         let members = members.iter().map(convert).collect::<Result<_, Forged>>()?;
         let values = values.iter().map(convert).collect::<Result<_, Forged>>()?;
-        Ok(Self::of(values, Arc::new(members), secrets))
+        Ok(Self::of(values, Arc::new(members), themselves(secrets)))
     }
 
     /// The same context with more or other values, and other secrets. What is not named is shared, so that the facts of an
@@ -89,30 +90,39 @@ impl Context {
     ) -> Result<Self, Forged> {
         let mut all = self.values.clone();
         all.extend(values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?);
-        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+        Ok(Self::of(all, Arc::clone(&self.names.members), themselves(secrets)))
     }
 
-    /// The same context with more or other values, other secrets, and facts that many contexts share: by their path, as
+    /// The same context with more or other values, other secrets by the names that templates have for them, and facts that many contexts share: by their path, as
     /// `self.members`, they are put beside what `values` says.
     pub fn placed(
         &self,
         values: &serde_json::Map<String, serde_json::Value>,
         shared: &BTreeMap<String, Shared>,
-        secrets: BTreeSet<String>,
+        secrets: &Arc<BTreeMap<String, String>>,
     ) -> Result<Self, Forged> {
         let mut all = self.values.clone();
         for (name, value) in values {
             all.insert(name.clone(), converted(value, name, shared)?);
         }
-        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+        Ok(Self::of(all, Arc::clone(&self.names.members), Arc::clone(secrets)))
     }
 
-    fn of(values: BTreeMap<String, Value>, members: Arc<BTreeMap<String, Value>>, secrets: BTreeSet<String>) -> Self {
+    fn of(
+        values: BTreeMap<String, Value>,
+        members: Arc<BTreeMap<String, Value>>,
+        secrets: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         let names = Arc::new(Names { members, secrets });
         let all = values.clone().into_iter().chain(filter::functions(&names));
         let value = Value::from_pairs(all.collect::<BTreeMap<_, _>>());
         Self { values, value, names }
     }
+}
+
+/// Secrets that templates call by their own names.
+fn themselves(secrets: BTreeSet<String>) -> Arc<BTreeMap<String, String>> {
+    Arc::new(secrets.into_iter().map(|name| (name.clone(), name)).collect())
 }
 
 fn convert((name, value): (&String, &serde_json::Value)) -> Result<(String, Value), Forged> {

@@ -87,7 +87,8 @@ fn secrets(service: &Service, hosts: &[&Host], warnings: &mut Log) {
     }
     let Some(host) = hosts.iter().find(|host| host.podman() < PodmanVersion::QUADLET) else { return };
     let below = |path: &str| RUN.iter().any(|start| path.starts_with(start));
-    for (name, used) in service.secrets.iter().filter(|(_, used)| used.env.is_none()) {
+    let of_tasks = service.tasks.iter().flat_map(|task| &task.secrets);
+    for (name, used) in service.secrets.iter().chain(of_tasks).filter(|(_, used)| used.env.is_none()) {
         if used.path.as_ref().is_none_or(|path| below(path.as_str())) {
             let message = format!(
                 "podman {} of {} mounts the secret `{name}` below /run on a read-only root with crun alone, not with runc",

@@ -98,7 +98,7 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
                 service.configs.insert(config.path.clone(), config);
             }
         }
-        "secret" => secret(service, &mut reader),
+        "secret" => service.secrets.extend(secret(&mut reader)),
         "generate" => service.generates.extend(super::secret::generate(&mut reader)),
         "task" => {
             service.tasks.extend(life::task(&mut reader));
@@ -289,7 +289,8 @@ fn config(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> Option<Config> {
     Some(config)
 }
 
-fn secret(service: &mut Service, reader: &mut Reader<'_, '_>) {
+/// Reads a `secret` node.
+fn secret(reader: &mut Reader<'_, '_>) -> Option<(SecretName, SecretUse)> {
     let name: Option<SecretName> = reader.argument("a secret's name");
     let used = SecretUse {
         env: plain(reader, "env"),
@@ -303,7 +304,7 @@ fn secret(service: &mut Service, reader: &mut Reader<'_, '_>) {
         let mistake = Mistake::new("duplicate", used.span, "a secret is a variable or a file").label("both are given");
         reader.mistake(mistake.help("keep one of `env=` and `path=`"));
     }
-    service.secrets.extend(name.map(|name| (name, used)));
+    Some((name?, used))
 }
 
 /// Properties or pairs of arguments whose names are the person's own.
