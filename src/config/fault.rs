@@ -60,8 +60,7 @@ impl Fault {
     /// As it is for people who do not know where the texts lie: under another name.
     #[must_use]
     pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
-        let named =
-            |source: NamedSource<Arc<str>>| NamedSource::new(name(source.name()), Arc::clone(source.inner()));
+        let named = |source: NamedSource<Arc<str>>| NamedSource::new(name(source.name()), Arc::clone(source.inner()));
         self.source = self.source.map(named);
         self
     }

@@ -15,9 +15,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use crate::estate::{Format, UnknownFormat};
 pub use fault::Fault;
 pub use file::{File, Layer, Misfit, Refusal, Setting};
-pub use crate::estate::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};
 pub use secret::{Lookup, RevealError, masked};

@@ -90,13 +90,20 @@ pub(super) fn refused(member: &Member<'_>, span: Span, why: &str) -> Mistake {
 /// The image as units name it.
 fn image(member: &Member<'_>, log: &mut Log) -> Option<(ImageRef, ImageNeed)> {
     let key = &member.key;
-    let Some(manifest) = member.ground.release.images.get(key) else {
+    let cell = member.group.cell.as_ref().or(member.host.cell.as_ref());
+    let Some(manifest) = member.ground.release.of(cell).images.get(key) else {
         let message = format!("`{}` for {} on {} is in no release", key.image, key.distro, key.arch);
         let mistake = Mistake::new("no-manifest", member.service.image.span, message).label("no manifest to name");
         let help = format!("build it: wharf build {} --distro {} --arch {}", key.image, key.distro, key.arch);
         // For an estate of its own, a project writes the release unasked.
-        let named = if member.ground.estate.origin == Origin::Project { "" } else { " --release current" };
-        let mistake = mistake.help(help + named);
+        let estate = member.ground.estate;
+        let own = cell.and_then(|cell| estate.cells.get(cell)?.release.as_ref()).map(|release| &release.value);
+        let named = match own.or(estate.release()) {
+            Some(release) => format!(" --release {release}"),
+            None if estate.origin == Origin::Project => String::new(),
+            None => " --release current".to_owned(),
+        };
+        let mistake = mistake.help(help + &named);
         if !log.iter().any(|known| known.message == mistake.message) {
             log.push(mistake);
         }

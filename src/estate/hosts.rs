@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::name::{
-    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, RoleName, SecretName,
-    ServiceName,
+    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, ReleaseName, RoleName,
+    SecretName, ServiceName,
 };
 use crate::spec::{Origin, Span, Spanned};
 use crate::version::PodmanVersion;
@@ -47,12 +47,21 @@ pub struct Estate {
     pub generates: BTreeMap<SecretName, Generate>,
     /// Whether its hosts refuse bounds on memory and processes, as those of the lab do.
     pub limits_unenforced: bool,
-    /// How far releases of cells may be apart.
+    /// Its releases, the oldest first; it runs the last.
+    pub releases: Vec<Spanned<ReleaseName>>,
+    /// How many releases cells may be behind.
     pub skew: u32,
     /// Whether the project or an import defines it.
     pub origin: Origin,
     /// The estate's own node.
     pub span: Span,
+}
+
+impl Estate {
+    /// The release that it runs, where it says so.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        self.releases.last().map(|release| &release.value)
+    }
 }
 
 /// `role "compute" { var …; override … }`
@@ -125,7 +134,7 @@ pub struct Cell {
     /// Hosts that serve it without belonging to it, and what they are there.
     pub shares: Vec<Share>,
     /// The release that it stays on.
-    pub release: Option<Spanned<String>>,
+    pub release: Option<Spanned<ReleaseName>>,
     /// Changes for this cell.
     pub own: Overrides,
     /// Where the node stands.

@@ -38,7 +38,7 @@ pub use secret::{Alphabet, Generate, Lifetime, Rule, SecretUser, Secrets};
 pub use service::{
     Change, Config, ConfigContent, Container, Grant, HostDir, HostNeeds, KeyChange, Life, Limits, Listen, Mount,
     MountSource, Namespace, Need, Network, Notify, OnChange, OnFailure, OncePer, Override, Overrides, Port, Provide,
-    Publish, Relax, Reload, Restart, RunAs, Scope, SecretUse, Service, Stateful, Task, TaskEvent, TaskPhase, TaskWhen, Tmpfs,
-    Transport, Undo, Update, UpdateFailure, VarValue,
+    Publish, Relax, Reload, Restart, RunAs, Scope, SecretUse, Service, Stateful, Task, TaskEvent, TaskPhase, TaskWhen,
+    Tmpfs, Transport, Undo, Update, UpdateFailure, VarValue,
 };
 pub use text::Text;

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::name::{ArchName, DistroName, EstateName, ImageName, ServiceName};
 use crate::spec::{Origin, Sources, Span};
 
-use super::{Arch, Compression, Distro, Estate, Template, Image, Layering, Placed, Service, Tier};
+use super::{Arch, Compression, Distro, Estate, Image, Layering, Placed, Service, Template, Tier};
 
 /// Which image, for what: the order of outputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

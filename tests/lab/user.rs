@@ -11,7 +11,8 @@ const AS: [&str; 6] = ["runuser", "--user=svc", "--", "env", "HOME=/home/svc", "
 fn no_other_account_reads(host: &super::Host) {
     host.run(&["useradd", "--uid=2002", "--create-home", "other"]);
     let search = |account: &str, text: &str| {
-        let words = ["runuser", &format!("--user={account}"), "--", "grep", "-rlsF", text, "/var/lib/wharf", "/home/svc"];
+        let words =
+            ["runuser", &format!("--user={account}"), "--", "grep", "-rlsF", text, "/var/lib/wharf", "/home/svc"];
         String::from_utf8(host.try_run(&words).stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(search("svc", "who = root").len(), 1);

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::digest::Digest;
 use crate::spec::{Log, Mistake, Node, Origin, Reader, SourceId, Sources, Span, parse};
 
-use super::super::{FileSource, Template};
 use super::super::folder::{Folder, PARTS};
+use super::super::{FileSource, Template};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -133,7 +133,8 @@ impl Gathered {
         for (folder, prefix) in self.folders.iter().zip(&self.prefixes).rev() {
             for name in folder.files_below("templates") {
                 let path = format!("templates/{name}");
-                let template = |source: &FileSource| Template { source: source.clone(), shown: format!("{prefix}{path}") };
+                let template =
+                    |source: &FileSource| Template { source: source.clone(), shown: format!("{prefix}{path}") };
                 all.extend(folder.file(&path).map(|source| (name.to_owned(), template(source))));
             }
         }

@@ -110,9 +110,11 @@ fn values(part: Part<'_>) -> Vec<Part<'_>> {
         return vec![part];
     }
     let with = |node: Node| Part { node: Cow::Owned(node), rank: part.rank };
-    let bare = Node { arguments: Vec::new(), properties: Vec::new(), children: Vec::new(), ..node.clone().into_owned() };
+    let bare =
+        Node { arguments: Vec::new(), properties: Vec::new(), children: Vec::new(), ..node.clone().into_owned() };
     let named = (named > 0).then(|| with(Node { properties: Vec::new(), ..node.clone().into_owned() }));
-    let others = node.properties.iter().map(|property| with(Node { properties: vec![property.clone()], ..bare.clone() }));
+    let others =
+        node.properties.iter().map(|property| with(Node { properties: vec![property.clone()], ..bare.clone() }));
     named.into_iter().chain(others).collect()
 }
 

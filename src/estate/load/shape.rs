@@ -180,7 +180,7 @@ const ESTATE: [(&str, Shape); 18] = [
     ("recipient", Shape::List),
     ("generate", Shape::Keyed),
     ("limits", Shape::Scalar),
-    ("skew", Shape::Scalar),
+    ("releases", Shape::Scalar),
     ("var", Shape::Values),
     ("override", Shape::Layers),
     ("let", Shape::Map),

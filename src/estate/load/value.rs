@@ -5,8 +5,9 @@ use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, in
 use crate::version::PodmanVersion;
 
 use super::super::{
-    Alphabet, Compression, Format, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package,
-    Relation, Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UnknownFormat, UpdateFailure,
+    Alphabet, Compression, Format, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner,
+    Package, Relation, Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo,
+    UnknownFormat, UpdateFailure,
 };
 use super::decode::{Events, Order, Quorum, Start, UndoWord};
 
@@ -72,7 +73,9 @@ impl FromValue for OwnVersions {
 impl FromValue for Format {
     fn from_value(value: &Value) -> Result<Self, Mistake> {
         let mut help = None;
-        let read = from_text(value, "a format", |text| text.parse().inspect_err(|error: &UnknownFormat| help = Some(error.help.clone())));
+        let read = from_text(value, "a format", |text| {
+            text.parse().inspect_err(|error: &UnknownFormat| help = Some(error.help.clone()))
+        });
         read.map_err(|mistake| mistake.help_if(help))
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::name::{NetworkName, ServiceName};
 use crate::spec::{Log, Mistake, Span, did_you_mean};
 
-use super::super::{Change, ConfigContent, Format, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service};
+use super::super::{
+    Change, ConfigContent, Format, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service,
+};
 use super::groups::unknown;
 use super::{Ground, Group, Placed, podman};
 
@@ -150,7 +152,10 @@ fn rootless(service: &Service, log: &mut Log) {
         if config.on_change == OnChange::Restart || owners.into_iter().flatten().all(root) {
             continue;
         }
-        let message = format!("{} cannot be replaced while `{}` runs: its owner has no number on a host", config.path, service.name);
+        let message = format!(
+            "{} cannot be replaced while `{}` runs: its owner has no number on a host",
+            config.path, service.name
+        );
         let mistake = Mistake::new("rootless", config.span, message).label("the superuser's alone can be");
         let help = "make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a \
                     secret of podman's";

@@ -12,7 +12,9 @@ mod secrets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName, VolumeName};
+use crate::name::{
+    ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName, VolumeName,
+};
 use crate::spec::{Mistake, Span};
 
 use super::{Estate, Host, Image, Port, Project, Secrets, Service};

@@ -52,7 +52,8 @@ pub(super) fn report(ground: &Ground<'_>, placed: &Placed, log: &mut Log) {
                     Some((other, first)) if *other != what => {
                         if !said.contains(&(*first, span)) {
                             said.push((*first, span));
-                            let message = format!("{other} and {what} would both be the unit `{unit}.service` of {host}");
+                            let message =
+                                format!("{other} and {what} would both be the unit `{unit}.service` of {host}");
                             let mistake = Mistake::new("duplicate", span, message).label("the second");
                             log.push(mistake.also(*first, "the first").help("give one of them another name"));
                         }

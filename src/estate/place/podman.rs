@@ -45,12 +45,16 @@ fn sysctls(service: &Service, log: &mut Log) {
     for (name, value) in &container.sysctls {
         let host = match name {
             _ if name.starts_with("net.") && container.network == Network::Host => "network",
-            _ if IPC.iter().any(|start| name.starts_with(start)) && container.share.contains(&Namespace::Ipc) => "IPC namespace",
+            _ if IPC.iter().any(|start| name.starts_with(start)) && container.share.contains(&Namespace::Ipc) => {
+                "IPC namespace"
+            }
             _ => continue,
         };
         let message = format!("`{}` sets `{name}`, and its {host} is the host's", service.name);
         let mistake = Mistake::new("shared-sysctl", value.span, message).label("podman refuses this");
-        log.push(mistake.help(format!("write host-sysctl \"{name}\" \"{}\": it holds for all of the host", value.value)));
+        log.push(
+            mistake.help(format!("write host-sysctl \"{name}\" \"{}\": it holds for all of the host", value.value)),
+        );
     }
 }
 
@@ -75,7 +79,8 @@ fn fast(service: &Service, hosts: &[&Host], health: Option<&Health>, warnings: &
         seconds(health.interval_ms)
     );
     let mistake = Mistake::new("fast-check", own.unwrap_or(service.span), message).label("checks are left out");
-    let help = format!("give `interval` 2s or more; podman {} of {} is bound to it, 5.8 is not", host.podman(), host.name);
+    let help =
+        format!("give `interval` 2s or more; podman {} of {} is bound to it, 5.8 is not", host.podman(), host.name);
     warnings.push(mistake.help(help));
 }
 

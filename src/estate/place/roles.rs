@@ -84,8 +84,10 @@ fn options(
             let decided = strongest.iter().flat_map(BTreeMap::keys).any(|stronger| path.starts_with(stronger));
             if let (Some((_, (_, first))), false) = (rival, decided) {
                 let name = path.join(".");
-                let message =
-                    format!("two roles of {host} give `{name}` in {} of `{}` different values", config.path, group.name);
+                let message = format!(
+                    "two roles of {host} give `{name}` in {} of `{}` different values",
+                    config.path, group.name
+                );
                 clash(message, *first, *span);
             }
         }
@@ -116,11 +118,7 @@ fn changed<'a>(own: &'a Overrides, group: &Group, config: &Config) -> Options<'a
     found
 }
 
-fn below<'a>(
-    keys: &'a BTreeMap<String, crate::spec::Spanned<KeyChange>>,
-    above: &[&'a str],
-    found: &mut Options<'a>,
-) {
+fn below<'a>(keys: &'a BTreeMap<String, crate::spec::Spanned<KeyChange>>, above: &[&'a str], found: &mut Options<'a>) {
     for (key, change) in keys {
         let path: Vec<&str> = above.iter().copied().chain([key.as_str()]).collect();
         match &change.value {

@@ -11,11 +11,8 @@ use super::{Ground, Group, Placed};
 
 /// Gathers them, and reports rules that cannot be kept.
 pub(super) fn gather(ground: &Ground<'_>, placed: &Placed, log: &mut Log) -> Secrets {
-    let mut groups: Vec<(&Service, &Group)> = placed
-        .groups
-        .values()
-        .filter_map(|group| Some((ground.services.get(&group.service)?, group)))
-        .collect();
+    let mut groups: Vec<(&Service, &Group)> =
+        placed.groups.values().filter_map(|group| Some((ground.services.get(&group.service)?, group))).collect();
     groups.sort_by_key(|(service, group)| (&service.name, &group.name));
     let mut services: Vec<&Service> = groups.iter().map(|(service, _)| *service).collect();
     services.dedup_by_key(|service| &service.name);
@@ -71,8 +68,12 @@ fn each_cell(
     mut cells: BTreeMap<SecretName, BTreeSet<Option<CellName>>>,
     log: &mut Log,
 ) {
-    let rules: Vec<(SecretName, Generate)> =
-        secrets.rules.iter().filter(|(_, rule)| rule.per_cell).map(|(name, rule)| (name.clone(), rule.clone())).collect();
+    let rules: Vec<(SecretName, Generate)> = secrets
+        .rules
+        .iter()
+        .filter(|(_, rule)| rule.per_cell)
+        .map(|(name, rule)| (name.clone(), rule.clone()))
+        .collect();
     // An authority is there for each cell of what it signs.
     for (name, generate) in &rules {
         if let Rule::Certificate { ca, .. } = &generate.rule
@@ -91,7 +92,9 @@ fn each_cell(
         }
         for cell in wanted.into_iter().flatten() {
             let own = in_cell(&name, &name, &cell);
-            let own = own.and_then(|own| generate.rule.makes(&name).try_for_each(|made| in_cell(&made, &name, &cell).map(|_| ())).map(|()| own));
+            let own = own.and_then(|own| {
+                generate.rule.makes(&name).try_for_each(|made| in_cell(&made, &name, &cell).map(|_| ())).map(|()| own)
+            });
             let own = match own {
                 Ok(own) => own,
                 Err(error) => {

@@ -22,7 +22,12 @@ fn warned(nodes: &str, podmans: &[&str]) -> String {
     ));
     let lines = project.placed.values().flat_map(|placed| &placed.warnings).map(|warning| {
         let place = warning.span.map(|span| project.sources.place(span)).unwrap_or_default();
-        format!("{place} {}\n    {}\n    {}\n", warning.message, warning.label, warning.help.as_deref().unwrap_or_default())
+        format!(
+            "{place} {}\n    {}\n    {}\n",
+            warning.message,
+            warning.label,
+            warning.help.as_deref().unwrap_or_default()
+        )
     });
     lines.collect()
 }
@@ -91,7 +96,10 @@ fn who_is_killed_when_unhealthy_is_started_again() {
         [health "true" interval="3s" timeout="1s" on-failure="kill"] ends it for good
         help: take `restart "no"` away, or `on-failure="kill"`
     "#);
-    project(&estate(&format!("service \"web\" {{ role \"control\"; {check} on-failure=\"kill\"; restart \"on-failure\" }}"), ""));
+    project(&estate(
+        &format!("service \"web\" {{ role \"control\"; {check} on-failure=\"kill\"; restart \"on-failure\" }}"),
+        "",
+    ));
 }
 
 #[test]
@@ -207,4 +215,24 @@ fn tasks_keep_the_order_of_the_spec() {
     let service = project.services.values().next().unwrap();
     let names: Vec<&str> = service.tasks.iter().map(|task| task.name.as_str()).collect();
     assert_eq!(names, ["sync", "boot", "after", "all"]);
+}
+
+/// What is wrong with cells of these releases in an estate of those.
+fn released(estate: &str, cells: &[&str]) -> String {
+    let cells = cells.iter().enumerate();
+    let cells = cells.map(|(at, release)| format!("cell \"c{at}\" number={at} {{ release \"{release}\" }}\n"));
+    let text = super::services::estate(
+        "service \"web\" { role \"control\" }",
+        &format!("{estate}\n{}", cells.collect::<String>()),
+    );
+    mistakes(&text)
+}
+
+#[test]
+fn cells_are_at_most_so_far_behind() {
+    assert_snapshot!(released("releases \"2024.2\" \"2025.1\" \"2025.2\"", &["2024.2", "2025.1", "2025.2", "2025.3"]), @"");
+    assert_snapshot!(released("releases \"a\" \"b\" \"c\" \"d\" \"b\" skew=2", &["a"]), @"");
+    assert_snapshot!(released("", &["2025.1"]), @"");
+    let two = "releases \"2024.2\" \"2025.1\" \"2025.2\" skew=2; cell \"c1\" { release \"2024.2\" }";
+    project(&super::services::estate("service \"web\" { role \"control\" }", two));
 }

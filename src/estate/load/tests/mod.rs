@@ -1,8 +1,8 @@
 //! A project written in a test, resolved.
 
 mod extend;
-mod messages;
 mod lints;
+mod messages;
 mod names;
 mod rules;
 mod secrets;

@@ -108,7 +108,9 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
                 }
                 let message = format!("`{text}` of `{}` is no address", *key);
                 let mistake = Mistake::new("bad-value", key.span, message).label("a name of which address?");
-                reader.mistake(mistake.help("write add-host NAME=\"10.0.0.9\", or `${needs.NAME.host}` where that is an address"));
+                reader.mistake(
+                    mistake.help("write add-host NAME=\"10.0.0.9\", or `${needs.NAME.host}` where that is an address"),
+                );
             }
         }
         "names" => container.names_members = reader.argument::<Members>("whose names").is_some(),
