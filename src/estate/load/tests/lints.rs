@@ -230,9 +230,29 @@ fn released(estate: &str, cells: &[&str]) -> String {
 
 #[test]
 fn cells_are_at_most_so_far_behind() {
-    assert_snapshot!(released("releases \"2024.2\" \"2025.1\" \"2025.2\"", &["2024.2", "2025.1", "2025.2", "2025.3"]), @"");
-    assert_snapshot!(released("releases \"a\" \"b\" \"c\" \"d\" \"b\" skew=2", &["a"]), @"");
-    assert_snapshot!(released("", &["2025.1"]), @"");
+    assert_snapshot!(released("releases \"2024.2\" \"2025.1\" \"2025.2\"", &["2024.2", "2025.1", "2025.2", "2025.3"]), @r#"
+    specs/a.kdl:7:30 the cell `c0` stays on `2024.2`, which is 2 releases behind `2025.2`
+        ["2024.2"] too old
+        specs/a.kdl:6:32 ["2025.2"] what the estate runs
+        help: a cell may be one release behind: move it on first, or write skew=2 behind `releases`
+    specs/a.kdl:10:30 there is no release of the estate called `2025.3`
+        ["2025.3"] not known
+        help: did you mean `2025.1`, `2025.2` or `2024.2`?
+    "#);
+    assert_snapshot!(released("releases \"a\" \"b\" \"c\" \"d\" \"b\" skew=2", &["a"]), @r#"
+    specs/a.kdl:6:30 the release `b` is named twice
+        ["b"] again here
+        specs/a.kdl:6:18 ["b"] first here
+    specs/a.kdl:7:30 the cell `c0` stays on `a`, which is 4 releases behind `b`
+        ["a"] too old
+        specs/a.kdl:6:30 ["b"] what the estate runs
+        help: a cell may be 2 releases behind (`skew=`): move it on first
+    "#);
+    assert_snapshot!(released("", &["2025.1"]), @r#"
+    specs/a.kdl:7:30 the estate `one` does not say in which order its releases are
+        ["2025.1"] how old is this?
+        help: write releases "2025.1" "current" in the estate: the oldest first, and last what it runs
+    "#);
     let two = "releases \"2024.2\" \"2025.1\" \"2025.2\" skew=2; cell \"c1\" { release \"2024.2\" }";
     project(&super::services::estate("service \"web\" { role \"control\" }", two));
 }
