@@ -155,9 +155,9 @@ fn what_runs_is_listed() {
     network2  10.77.0.22  -     network logged  chrony haproxy keepalived log-agent
     ");
     insta::assert_snapshot!(list(&["cells", "--estate", "two-cells"]), @"
-    NAME   NUMBER  HOSTS                SHARES       RUNS
-    cell1  1       c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 rabbitmq-cell1
-    cell2  2       n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 rabbitmq-cell2
+    NAME   NUMBER  RELEASE  HOSTS                SHARES       RUNS
+    cell1  1       current  c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 rabbitmq-cell1
+    cell2  2       current  n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 rabbitmq-cell2
     ");
 }
 
