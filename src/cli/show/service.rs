@@ -73,7 +73,7 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
                 let variables: Vec<Value> = member
                     .variables()
                     .into_iter()
-                    .map(|(name, span)| json!({ "name": name, "value": values["vars"][name], "place": spec_place(project, span) }))
+                    .map(|(name, span)| json!({ "name": name, "value": variable(values, name), "place": spec_place(project, span) }))
                     .collect();
                 json!({
                     "name": member.group.name.as_str(), "host": host.name.as_str(), "context": values,
@@ -97,7 +97,7 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
             text.push_str("\nVariables\n");
         }
         for (name, span) in variables {
-            let _ = writeln!(text, "  {name} = {}  ({})", values["vars"][name], spec_place(project, span));
+            let _ = writeln!(text, "  {name} = {}  ({})", variable(&values, name), spec_place(project, span));
         }
         for (path, list) in files {
             let _ = writeln!(text, "\n{path}");
@@ -229,4 +229,9 @@ pub(super) fn host(project: &Project, name: &str, global: &Global, screen: &Scre
     }
     screen.out(&text);
     Ok(Exit::Done)
+}
+
+/// The value of a variable, out of what templates see.
+fn variable<'v>(values: &'v Value, name: &str) -> &'v Value {
+    values.get("vars").and_then(|vars| vars.get(name)).unwrap_or(&Value::Null)
 }
