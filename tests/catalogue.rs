@@ -251,7 +251,7 @@ fn nova_asks_for_a_schema_once_a_cloud_or_once_a_cell() {
     let project = catalogue("");
     let once = |service: &str| {
         let service = project.services.iter().find(|(name, _)| name.as_str() == service).unwrap().1;
-        let tasks = service.tasks.iter().map(|(name, task)| format!("{name}: {:?}", task.once_per));
+        let tasks = service.tasks.iter().map(|task| format!("{}: {:?}", task.name, task.once_per));
         tasks.collect::<Vec<String>>().join("; ")
     };
     insta::assert_snapshot!(once("nova-api"), @"db-expand: Cloud; db-sync: Cloud; online-migrations: Cloud; register: Cloud");

@@ -130,7 +130,7 @@ fn needs(member: &Member<'_>) -> Value {
 
 fn vars(member: &Member<'_>, log: &mut Log) -> Value {
     let mut vars = Map::new();
-    let changes = member.changes(log);
+    let changes = member.changes();
     for own in changes {
         for (name, value) in &own.vars {
             let mut fill = |text: &str| member.fill(&Text::template(text), value.span, log);

@@ -146,7 +146,7 @@ impl<'a, 'm> Sight<'a, 'm> {
                 shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
             }
         }
-        common.context.placed(&self.own, &shared)
+        common.context(member.group).placed(&self.own, &shared)
     }
 
     fn forged(&self, error: &Forged) -> Mistake {
@@ -158,22 +158,12 @@ impl<'a, 'm> Sight<'a, 'm> {
 fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc<File>> {
     let Sight { member, common, .. } = sight;
     let log = &mut wrong.mistakes;
-    let format = match &config.format {
-        None => Format::of_path(&config.path).unwrap_or(Format::Text),
-        Some(word) => match word.value.parse::<Format>() {
-            Ok(format) => format,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", word.span, error.to_string()).label("not a format");
-                log.push(mistake.help(error.help));
-                return None;
-            }
-        },
-    };
+    let format = config.format().unwrap_or(Format::Text);
     let layers = layers(member, config, log);
     let made = match &config.content {
         ConfigContent::Template(name, _) => {
             if let Some(why) = common.unreadable.get(name) {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
@@ -192,7 +182,7 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
         ConfigContent::Source(name, source) => match text(source) {
             Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),
             Err(why) => {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
@@ -222,13 +212,19 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
                         let (path, group, host) = (&config.path, &member.group.name, &member.host.name);
                         fault.message = format!("{}, for {path} of `{group}` on {host}", fault.message);
                         let own = matches!(config.content, ConfigContent::Text(_) | ConfigContent::Overrides);
-                        wrong.faults.push(if own { fault } else { fault.below("templates") });
+                        wrong.faults.push(if own { fault } else { fault.renamed(|name| shown(member, name)) });
                     }
                 }
             }
             None
         }
     }
+}
+
+/// What messages call a file below templates/.
+fn shown(member: &Member<'_>, name: &str) -> String {
+    let known = member.ground.project.templates.get(name);
+    known.map_or_else(|| format!("templates/{name}"), |template| template.shown.clone())
 }
 
 /// A file of a format that says nothing.
@@ -242,7 +238,7 @@ fn empty(format: Format) -> String {
 
 /// What changes a file, weakest first.
 fn layers(member: &Member<'_>, config: &Config, log: &mut Log) -> Vec<Layer> {
-    let changes = member.changes(log);
+    let changes = member.changes();
     let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
         let service = change
             .service
@@ -320,13 +316,18 @@ fn place(
     log: &mut Log,
 ) -> Option<ConfigPlace> {
     let group = member.group.name.clone();
-    if !file.secrets().is_empty() {
+    let account = member.service.container.run_as.as_ref().map(|account| &account.value);
+    // Of the ids in a container of an ordinary account, the host knows one alone: the superuser is that account. Who
+    // else is, /etc/subuid of the host says; podman reads it, for its secrets.
+    let foreign = account.is_some() && (uid, gid) != (0, 0);
+    if foreign || !file.secrets().is_empty() {
         let label = format!("{}-{}", member.group.name, config.path.file_name());
         let object = match member.ground.vault.object_of(&label, file) {
             Ok(object) => object,
             Err(why) => {
                 let message = format!("{} of `{}`: {why}", config.path, member.group.name);
-                log.push(Mistake::new("no-secret", config.span, message).label("holds secrets"));
+                let label = if foreign { "not the superuser's, so a secret of podman's" } else { "holds secrets" };
+                log.push(Mistake::new("no-secret", config.span, message).label(label));
                 return None;
             }
         };
@@ -340,6 +341,7 @@ fn place(
             }
         };
     }
+    let (uid, gid) = account.map_or((uid, gid), |account| (account.uid, account.gid));
     let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
         let new = || HostFile { bytes: file.bytes(), uid, gid, mode, of: BTreeSet::new() };
         // Groups may have the same file.

@@ -9,7 +9,7 @@ use crate::estate::{Host, Owner};
 use crate::name::{HostName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
-use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitName};
+use crate::unit::{self, Meaning, Pod, Scope, UnitName};
 
 use super::files::{Here, mounted};
 use super::member::{Member, members_on};
@@ -30,9 +30,6 @@ struct Unit {
 
 /// Units by the name under which systemd knows them.
 type Units = BTreeMap<String, Unit>;
-
-/// The podman that a host has where its node says nothing: that of Debian 13.
-const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
@@ -80,17 +77,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     if host.leave {
         return desired;
     }
-    let version = match &host.podman {
-        None => PODMAN,
-        Some(text) => match text.value.parse::<PodmanVersion>() {
-            Ok(version) => version,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", text.span, error.to_string()).label("not a version");
-                log.push(mistake.help("write what `podman --version` says: podman=\"5.4\""));
-                return desired;
-            }
-        },
-    };
+    let version = host.podman();
     let members = members_on(ground, host, log);
     let mut units = Units::new();
     let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));
@@ -102,6 +89,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     units.extend(target(Scope::System));
     let here = Here::default();
     for member in &members {
+        member.check_needs(&mut wrong.mistakes);
         let mounted = mounted(member, common, &here, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
@@ -109,13 +97,13 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         desired.images.extend(wanted.image);
         let (scope, uid) = match &member.service.container.run_as {
             None => (Scope::System, None),
-            Some(account) => (Scope::User, Some(account.value.1)),
+            Some(account) => (Scope::User, Some(account.value.uid)),
         };
         for meaning in wanted.meanings {
             add(&mut units, member, meaning, (scope, uid), log);
         }
         if let Some(account) = &member.service.container.run_as {
-            let path = format!("/var/lib/systemd/linger/{}", account.value.0);
+            let path = format!("/var/lib/systemd/linger/{}", account.value.account);
             let file = desired.files.entry(path).or_insert_with(|| HostFile::plain([], BTreeSet::new()));
             file.of.insert(member.group.name.clone());
         }

@@ -147,13 +147,21 @@ pub fn desired<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostN
     host::all(ground, hosts)
 }
 
-/// Every option of every file of a member, by the file's path, with where it comes from.
-pub fn settings(member: &Member<'_>, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
-    match shared::Common::new(member.ground) {
-        Ok(common) => files::settings(member, &common, wrong),
+/// The files of a member by their paths, each with all of its options and where they come from.
+pub type Settings = Vec<(String, Vec<Setting>)>;
+
+/// The settings of each of some members.
+pub fn settings(ground: Ground<'_>, members: &[&Member<'_>], wrong: &mut Wrong) -> Vec<Settings> {
+    let common = match shared::Common::new(ground) {
+        Ok(common) => common,
         Err(error) => {
-            wrong.mistakes.push(Mistake::new("reserved-character", member.service.span, error.to_string()));
-            Vec::new()
+            wrong.mistakes.push(Mistake::new("reserved-character", ground.estate.span, error.to_string()));
+            return Vec::new();
         }
-    }
+    };
+    let of = |member: &&Member<'_>| {
+        member.check_needs(&mut wrong.mistakes);
+        files::settings(member, &common, wrong)
+    };
+    members.iter().map(of).collect()
 }

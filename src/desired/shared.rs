@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::{Context, File, Forged, Shared, Templates};
 use crate::estate::{FileSource, Group};
-use crate::name::{CapabilityName, ServiceName};
+use crate::name::{CapabilityName, CellName, ServiceName};
 use crate::unit::{self, Ask, Meaning, PodmanVersion, Scope, UnitName, Unsayable};
 
 use super::Ground;
@@ -37,8 +37,10 @@ pub(super) struct Common {
     pub templates: Templates,
     /// Those that cannot be read, and why.
     pub unreadable: BTreeMap<String, String>,
-    /// A context with the functions.
-    pub context: Context,
+    /// A context with the functions for each cell: secrets are called otherwise there.
+    contexts: BTreeMap<CellName, Context>,
+    /// The one that holds outside of cells.
+    outside: Context,
     /// What each template reads, where that is known.
     reads: BTreeMap<String, BTreeSet<String>>,
     /// Files that were made of equal values already.
@@ -55,8 +57,8 @@ impl Common {
     /// Reads all of it.
     pub fn new(ground: Ground<'_>) -> Result<Self, Forged> {
         let (mut texts, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
-        for (name, source) in &ground.project.templates {
-            match text(source) {
+        for (name, template) in &ground.project.templates {
+            match text(&template.source) {
                 Ok(text) => {
                     texts.insert(name.clone(), text);
                 }
@@ -85,13 +87,26 @@ impl Common {
         }
         // One that a rule makes may be named before it is made.
         let ruled = ground.placed.secrets.names().into_iter().map(|name| name.to_string());
-        let secrets = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled).collect();
-        let context = Context::of_members(groups.clone(), secrets);
+        let known = ground.vault.names().into_iter().map(|name| name.to_string()).chain(ruled);
+        let known: BTreeMap<String, String> = known.map(|name| (name.clone(), name)).collect();
+        let of_cell = |cell: &CellName| {
+            let secrets = &ground.placed.secrets;
+            let own = secrets.per_cell.keys().map(|name| (name.to_string(), secrets.of(name, Some(cell)).to_string()));
+            let all = Arc::new(known.clone().into_iter().chain(own).collect());
+            (cell.clone(), Context::of_members(groups.clone(), all))
+        };
+        let contexts = ground.estate.cells.keys().map(of_cell).collect();
+        let outside = Context::of_members(groups.clone(), Arc::new(known.clone()));
         let templates = Templates::new(texts);
         let reads =
             templates.names().filter_map(|name| Some((name.to_owned(), templates.reads(name, FACTS)?))).collect();
         let (files, units) = Default::default();
-        Ok(Self { templates, unreadable, context, reads, files, units, groups, provided })
+        Ok(Self { templates, unreadable, contexts, outside, reads, files, units, groups, provided })
+    }
+
+    /// The context of a group's templates, without facts.
+    pub fn context(&self, group: &Group) -> &Context {
+        group.cell.as_ref().and_then(|cell| self.contexts.get(cell)).unwrap_or(&self.outside)
     }
 
     /// The members of a group.

@@ -7,7 +7,7 @@ use super::head::{Head, line};
 use super::name::{ObjectName, UnitName};
 use super::quote;
 use super::say::{Sayings, Unsayable};
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// Where podman is on every distro that wharf knows, and where its generator expects it.
 pub(super) const PODMAN: &str = "/usr/bin/podman";

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// A section that podman's generator reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

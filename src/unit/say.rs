@@ -7,7 +7,7 @@ use std::fmt;
 use super::file::FileError;
 use super::key::{Flag, Key, QuadletSection, Reading};
 use super::quote;
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a key is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -103,7 +103,9 @@ service "lab-own" {
     image "lab-box"
     role "own"
     run-as "svc" uid=2001
-    config "/etc/box/box.conf" "who = svc\n" as="text"
+    config "/etc/box/box.conf" "who = svc\n" as="text" owner="box" mode="0400"
+    config "/etc/box/root.conf" "who = root\n" as="text" mode="0400"
+    config "/etc/box/all.conf" "who = all\n" as="text"
     config "/etc/box/live/live.conf" "generation = 1\n" as="text" on-change="reload"
     secret "lab-token" path="/run/secrets/token" owner="box" mode="0400"
     mount "/var/lib/box" volume="data"

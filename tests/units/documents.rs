@@ -155,7 +155,7 @@ fn lists_are_documents() {
       ],
       "name": "cell2",
       "number": 2,
-      "release": null,
+      "release": "current",
       "shares": [
         "c1a",
         "c1b",

@@ -106,3 +106,26 @@ fn a_host_that_leaves_has_no_files_and_changes_what_named_it() {
     let others = |path: &str| !path.contains("compute2");
     assert!(changes(&before, &after).lines().all(|line| !others(line)), "{}", changes(&before, &after));
 }
+
+#[test]
+fn a_further_member_of_a_cluster_changes_no_unit_of_the_others_but_of_one_that_asks_for_names() {
+    let (changes, _) = grown("multinode", r#"host "control4" address="10.77.0.14" { role "control" }"#);
+    let of = |service: &str, folder: &str| -> Vec<&str> {
+        changes.lines().filter(|line| line.contains(folder) && line.contains(service)).collect()
+    };
+    for service in ["mariadb", "etcd"] {
+        assert_eq!(of(service, "/etc/containers/systemd/"), Vec::<&str>::new(), "{changes}");
+    }
+    // What must name it is read at the next start.
+    assert_eq!(of("96-cluster.cnf", "/live/mariadb/").len(), 3, "{changes}");
+    assert_eq!(of("members", "/live/etcd/").len(), 3, "{changes}");
+    let names = |host| format!("~ {host}/etc/containers/systemd/rabbitmq.container");
+    assert_eq!(of("rabbitmq", "/etc/containers/systemd/"), ["control1", "control2", "control3"].map(names));
+}
+
+#[test]
+fn the_only_member_of_a_group_that_asks_for_names_has_its_own() {
+    let files = World::shared().units("all-in-one", &["--service", "rabbitmq"]);
+    let unit = String::from_utf8(files["aio/etc/containers/systemd/rabbitmq.container"].clone()).unwrap();
+    assert!(unit.lines().any(|line| line == "AddHost=aio:10.77.0.10"), "{unit}");
+}

@@ -53,14 +53,15 @@ fn a_cells_conductor_and_compute_are_configured_for_their_cell() {
     let one = show("nova-conductor-cell1", "c1a");
     assert_eq!(
         option(&one, "[database] connection"),
-        "mysql+pymysql://nova_cell:<secret nova-cell-db>@10.77.0.100:3316/nova_cell?charset=utf8"
+        "mysql+pymysql://nova_cell:<secret nova-cell-db-cell1>@10.77.0.100:3316/nova_cell?charset=utf8"
     );
     assert_eq!(
         option(&one, "[api_database] connection"),
         "mysql+pymysql://nova_api:<secret nova-api-db>@10.77.0.100:3306/nova_api?charset=utf8"
     );
     let queue = |port: u16| {
-        let member = |last| format!("nova_cell:<secret nova-cell-messaging>@10.77.1.{last}:{port}");
+        let cell = if port == 5682 { "cell1" } else { "cell2" };
+        let member = |last| format!("nova_cell:<secret nova-cell-messaging-{cell}>@10.77.1.{last}:{port}");
         format!("rabbit://{}/nova_cell", [11, 12, 13].map(member).join(","))
     };
     assert_eq!(option(&one, "[DEFAULT] transport_url"), queue(5682));
@@ -87,6 +88,17 @@ fn an_option_of_a_text_in_a_spec_names_that_spec() {
       [a] b = 4000  (targets/more.kdl:1)
       [a] c = aio on 10.77.0.10  (targets/more.kdl:3)
     ");
+}
+
+#[test]
+fn a_variable_in_a_text_is_what_templates_see() {
+    let text = "service \"own\" { image \"memcached\"; role \"control\"; var a=\"${host} of ${vars.b}\" b=\"$${b}\"\n\
+                config \"/etc/own.ini\" \"[a]\\ntext = ${vars.a}\\n\"\nconfig \"/etc/seen.ini\" template=\"own.j2\" }\n\
+                extend estate \"all-in-one\" { services \"own\" }\n";
+    let world = World::shared().with(text);
+    world.write("templates/own.j2", "[a]\ntext = {{ vars.a }}\n");
+    let shown = world.out(&["--estate", "all-in-one", "show", "service", "own", "--host", "aio"]);
+    assert_eq!(shown.matches("[a] text = aio of ${b}  (").count(), 2, "{shown}");
 }
 
 #[test]
@@ -189,9 +201,9 @@ fn what_runs_is_listed() {
     network2  10.77.0.22  -     network logged  chrony haproxy keepalived log-agent
     ");
     insta::assert_snapshot!(list(&["cells", "--estate", "two-cells"]), @"
-    NAME   NUMBER  HOSTS                SHARES       RUNS
-    cell1  1       c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 nova-compute-cell1 nova-conductor-cell1 rabbitmq-cell1
-    cell2  2       n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 nova-compute-cell2 nova-conductor-cell2 rabbitmq-cell2
+    NAME   NUMBER  RELEASE  HOSTS                SHARES       RUNS
+    cell1  1       current  c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 nova-compute-cell1 nova-conductor-cell1 rabbitmq-cell1
+    cell2  2       current  n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 nova-compute-cell2 nova-conductor-cell2 rabbitmq-cell2
     ");
 }
 
@@ -211,7 +223,30 @@ fn check_counts_services_and_names_those_without_a_health_check() {
     18 services in 3 estates
     without a health check in all-in-one: `blind`
     ");
+    let hurried = world.with(
+        "extend service \"blind\" { remove \"health\"; health \"true\" interval=\"1s\" timeout=\"1s\" }\n\
+         extend estate \"all-in-one\" { host \"aio\" podman=\"5.4\" }\n",
+    );
+    hurried.write(
+        "targets/blind.kdl",
+        "service \"blind\" { image \"memcached\"; role \"control\"; health #null }\n\
+         extend estate \"all-in-one\" { services \"blind\" }\n",
+    );
+    insta::assert_snapshot!(check(&hurried), @r#"
+    no mistakes: 15 images on 2 distros and 3 arches, 51 builds in all
+    12 services in 3 estates
+      ! `blind` is to be checked every 1 s, and systemd starts no unit more than five times in ten seconds
+       ,-[targets/more.kdl:1:43]
+     1 | extend service "blind" { remove "health"; health "true" interval="1s" timeout="1s" }
+       :                                           ^^^^^^^^^^^^^^^^^^^^|^^^^^^^^^^^^^^^^^^^
+       :                                                               `-- checks are left out
+     2 | extend estate "all-in-one" { host "aio" podman="5.4" }
+       `----
+      help: give `interval` 2s or more; podman 5.4 of aio is bound to it, 5.8 is not
+    "#);
+    assert_eq!(hurried.json(&["check"])["warnings"][0]["code"], "fast-check");
     let document = world.json(&["check"]);
+    assert_eq!(document["warnings"], serde_json::json!([]));
     assert_eq!(document["counts"]["services"], 18);
     assert_eq!(document["counts"]["estates"], 3);
     assert_eq!(document["counts"]["unchecked"]["all-in-one"], serde_json::json!(["blind"]));

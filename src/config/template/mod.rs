@@ -57,7 +57,8 @@ pub struct Context {
 #[derive(Debug)]
 struct Names {
     members: Arc<BTreeMap<String, Value>>,
-    secrets: BTreeSet<String>,
+    /// What each is, by the name that templates have for it.
+    secrets: Arc<BTreeMap<String, String>>,
 }
 
 /// A text that only wharf may hold came from outside.
@@ -78,11 +79,12 @@ impl Context {
     ) -> Result<Self, Forged> {
         let members = members.iter().map(convert).collect::<Result<_, Forged>>()?;
         let values = values.iter().map(convert).collect::<Result<_, Forged>>()?;
-        Ok(Self::of(values, Arc::new(members), secrets))
+        Ok(Self::of(values, Arc::new(members), themselves(secrets)))
     }
 
-    /// A context without values, whose `members(NAME)` are facts that were read already.
-    pub fn of_members(members: BTreeMap<String, Shared>, secrets: BTreeSet<String>) -> Self {
+    /// A context without values, whose `members(NAME)` are facts that were read already, and secrets by the names that
+    /// templates have for them.
+    pub fn of_members(members: BTreeMap<String, Shared>, secrets: Arc<BTreeMap<String, String>>) -> Self {
         let members = members.into_iter().map(|(name, Shared(list))| (name, list)).collect();
         Self::of(BTreeMap::new(), Arc::new(members), secrets)
     }
@@ -96,7 +98,7 @@ impl Context {
     ) -> Result<Self, Forged> {
         let mut all = self.values.clone();
         all.extend(values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?);
-        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+        Ok(Self::of(all, Arc::clone(&self.names.members), themselves(secrets)))
     }
 
     /// The same context with more or other values, and facts that many contexts share: by their path, as `host` and
@@ -115,7 +117,11 @@ impl Context {
         Ok(Self::with_names(all, Arc::clone(&self.names), Arc::clone(&self.functions)))
     }
 
-    fn of(values: BTreeMap<String, Value>, members: Arc<BTreeMap<String, Value>>, secrets: BTreeSet<String>) -> Self {
+    fn of(
+        values: BTreeMap<String, Value>,
+        members: Arc<BTreeMap<String, Value>>,
+        secrets: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         let names = Arc::new(Names { members, secrets });
         let functions = Arc::new(filter::functions(&names));
         Self::with_names(values, names, functions)
@@ -126,6 +132,11 @@ impl Context {
         let value = Value::from_pairs(all.map(|(name, value)| (name.clone(), value.clone())));
         Self { values, value, names, functions }
     }
+}
+
+/// Secrets that templates call by their own names.
+fn themselves(secrets: BTreeSet<String>) -> Arc<BTreeMap<String, String>> {
+    Arc::new(secrets.into_iter().map(|name| (name.clone(), name)).collect())
 }
 
 fn convert((name, value): (&String, &serde_json::Value)) -> Result<(String, Value), Forged> {

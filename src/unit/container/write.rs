@@ -10,7 +10,7 @@ use crate::unit::name::{UnitKind, UnitName};
 use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 const SERVICE: &str = "Service";
 

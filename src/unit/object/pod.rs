@@ -13,7 +13,7 @@ use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a pod does when its last container ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
