@@ -142,7 +142,7 @@ fn held<'a>(hosts: &[&'a Host], by: Option<&str>) -> &'a str {
 
 /// Waits until a host is given a token through the VIP.
 fn answered(host: &Host, estate: &Estate) {
-    host.until("a token", || token(host, estate, VIP).ok());
+    host.until("a token", || token(host, estate, VIP).inspect_err(|said| eprintln!("no token yet: {said}")).ok());
 }
 
 #[test]

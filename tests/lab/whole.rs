@@ -28,7 +28,7 @@ pub(super) fn start(host: &Host, unit: &str) {
 
 /// Asks for a token, from a host; what came instead.
 pub(super) fn token(host: &Host, estate: &Estate, address: &str) -> Result<(), String> {
-    let mut command = host.command(&["timeout", "20", "bash", "-c", TOKEN, "token", address]);
+    let mut command = host.command(&["timeout", "30", "bash", "-c", TOKEN, "token", address]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(estate.secret("keystone-admin").as_bytes()).unwrap();
