@@ -35,7 +35,8 @@ pub(super) fn token(host: &Host, estate: &Estate, address: &str) -> Result<(), S
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    (said.contains(" 201 ") && said.contains("X-Subject-Token: ")).then_some(()).ok_or(said)
+    // A load balancer writes the names of headers in its own way.
+    (said.contains(" 201 ") && said.to_lowercase().contains("\nx-subject-token: ")).then_some(()).ok_or(said)
 }
 
 /// Waits for a service's health check, and for its unit.
