@@ -80,9 +80,8 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     let version = host.podman();
     let members = members_on(ground, host, log);
     let mut units = Units::new();
-    let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));
     let target = |scope| {
-        let meaning = target.clone()?;
+        let meaning = Meaning::Target(Box::new(meaning::target(ground.estate, scope)?));
         let name = meaning.unit().to_string();
         Some((name, Unit { meaning, scope, uid: None, of: BTreeSet::new(), span: ground.estate.span }))
     };

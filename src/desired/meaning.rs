@@ -16,8 +16,8 @@ use crate::unit::container::{
 };
 use crate::unit::{
     Container, ContainerParts, Head, Health, HealthParts, HealthTest, ImageRef, Meaning, Network, NetworkParts,
-    ObjectName, OnFailure as UnitOnFailure, Period, Subnet, Target, Timer, TimerParts, UnitKind, UnitName, Volume,
-    VolumeParts,
+    ObjectName, OnFailure as UnitOnFailure, Period, Scope, Subnet, Target, Timer, TimerParts, UnitKind, UnitName,
+    Volume, VolumeParts,
 };
 
 use super::files::{ConfigPlace, Mounted};
@@ -30,10 +30,11 @@ const LOCAL: &str = "localhost/wharf";
 /// The wait after a health check's last try, before systemd gives a start up.
 const MARGIN: Period = Period::from_secs(30);
 
-/// The target that holds all units of an estate.
-pub(super) fn target(estate: &estate::Estate) -> Option<Target> {
+/// The target that holds all units of an estate, and that is reached when its host boots.
+pub(super) fn target(estate: &estate::Estate, scope: Scope) -> Option<Target> {
     let unit = ObjectName::new(format!("wharf-{}", estate.name)).ok()?;
-    let head = Head { description: format!("All services of the estate {}", estate.name), ..Head::default() };
+    let description = format!("All services of the estate {}", estate.name);
+    let head = Head { description, wanted_by: [scope.default_target()].into(), ..Head::default() };
     Some(Target { unit, head })
 }
 

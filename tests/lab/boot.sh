@@ -1,5 +1,5 @@
 # From new namespaces to a host's own init. $1 the root that it begins as, $2 the folder of what it changes, $3 its name,
-# $4 the store of images that it sees at /mnt/store.
+# $4 the store of images that it sees at /mnt/store, $5 what it shares with others at /mnt/images.
 set -eu
 mount --make-rprivate /
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
@@ -10,7 +10,7 @@ mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=0755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 # An overlay is no place for the layers of another.
-mkdir -p var/lib/containers mnt/store
+mkdir -p var/lib/containers mnt/store mnt/images
 mount --bind "$2/containers" var/lib/containers
 mount --bind "$2/home" home
 mount -t tmpfs -o mode=0755 tmpfs dev
@@ -31,6 +31,7 @@ done
 hostname "$3"
 ip link set lo up
 [ -z "$4" ] || mount --bind -o ro "$4" mnt/store
+[ -z "$5" ] || mount --bind "$5" mnt/images
 mkdir run/old
 pivot_root . run/old
 exec chroot . sh -c 'umount -l /run/old && rmdir /run/old && exec env -i container=podman \

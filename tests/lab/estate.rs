@@ -22,6 +22,28 @@ use crate::support::place::{as_user, cache, own, scratch};
 /// root's podman.
 pub const PODMAN: &[&str] = &["podman"];
 
+/// root's podman for images that hosts share.
+pub const SHARED: &[&str] =
+    &["env", "CONTAINERS_STORAGE_CONF=/dev/null", "podman", "--root=/mnt/images", "--storage-driver=overlay"];
+
+/// Estates of the catalogue that run in the lab, and what they are called there.
+const ESTATES: [(&str, &str); 3] =
+    [("all-in-one", "lab-all-in-one"), ("multinode", "lab-multinode"), ("two-cells", "lab-two-cells")];
+
+/// The images of their services.
+const IMAGES: [&str; 10] = [
+    "chrony",
+    "etcd",
+    "haproxy",
+    "keepalived",
+    "keystone",
+    "log-collector",
+    "mariadb",
+    "memcached",
+    "rabbitmq",
+    "valkey",
+];
+
 /// Texts that a shell, systemd or podman would like to change; `${` is said `$${` in a spec.
 pub const ODD: [(&str, &str); 9] = [
     ("BLANKS", "  a  b "),
@@ -150,6 +172,42 @@ impl Estate {
         SMALL.get_or_init(make).as_ref()
     }
 
+    /// An estate of the catalogue, with what is the lab's own: images are built once for all of them. Its name here begins
+    /// with `lab-`. None where no archive answers.
+    pub fn catalogue(name: &str) -> Option<&'static Self> {
+        static ALL: OnceLock<Option<Vec<Estate>>> = OnceLock::new();
+        let make = || {
+            let first = Self::new("lab-catalogue", ESTATES[0].1);
+            first.write("specs/lab.kdl", "import \"catalogue\"\n");
+            let recipient = first.recipient();
+            for (theirs, ours) in ESTATES {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("targets/estates/{theirs}.kdl"));
+                let text = fs::read_to_string(path).unwrap();
+                let own = format!(
+                    "estate \"{ours}\" {{\n    limits \"unenforced\"\n    registry \"registry.lab.example\"\n    {recipient}"
+                );
+                // A host may open 20,000 files at once, and a connection takes two.
+                let own = match text.contains("\"haproxy\"") {
+                    true => own + "\n    var haproxy_connections=4096",
+                    false => own,
+                };
+                let changed = text.replacen(&format!("estate \"{theirs}\" {{"), &own, 1);
+                assert_ne!(changed, text);
+                first.write(&format!("targets/{theirs}.kdl"), &changed);
+            }
+            own(&first.home);
+            first.build(&IMAGES)?;
+            let of = |(_, name)| Self { home: first.home.clone(), name, secrets: BTreeMap::new() }.filled();
+            Some(ESTATES.into_iter().map(of).collect())
+        };
+        let all = ALL.get_or_init(make).as_ref()?;
+        Some(all.iter().find(|estate| estate.name.strip_prefix("lab-") == Some(name)).unwrap())
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// An empty project in the folder `folder` of this run, for whoever builds.
     pub fn new(folder: &str, name: &'static str) -> Self {
         let home = scratch(folder);
@@ -191,23 +249,33 @@ impl Estate {
     }
 
     /// Builds images, makes secrets and the files of all hosts. None where no archive answers.
-    pub fn make(mut self, images: &[&str]) -> Option<Self> {
+    pub fn make(self, images: &[&str]) -> Option<Self> {
         own(&self.home);
+        self.build(images)?;
+        Some(self.filled())
+    }
+
+    fn build(&self, images: &[&str]) -> Option<()> {
         let build = [&["build"], images, &["--distro", "debian-trixie", "--arch", "x86_64"]].concat();
         let output = self.wharf(&build).output().unwrap();
         if nobody_answers(&output) {
             return None;
         }
         ended(0, &output);
+        Some(())
+    }
+
+    /// With its secrets and the files of its hosts.
+    fn filled(mut self) -> Self {
         ended(0, &self.wharf(&["secrets", "generate", "--estate", self.name]).output().unwrap());
         let to = self.units();
         ended(0, &self.wharf(&["units", "--estate", self.name, "--to", to.to_str().unwrap()]).output().unwrap());
         self.secrets = self.values();
-        Some(self)
+        self
     }
 
     fn units(&self) -> PathBuf {
-        self.home.join("units")
+        self.home.join("units").join(self.name)
     }
 
     /// What podman's secrets hold. No file that wharf writes has it.
@@ -234,13 +302,20 @@ impl Estate {
         serde_json::from_slice(&fs::read(self.units().join(format!("{host}.json"))).unwrap()).unwrap()
     }
 
+    /// Brings a host its images, but those that it sees already.
+    pub fn load(&self, host: &Host, name: &str, podman: &[&str]) {
+        for (reference, need) in self.document(name)["images"].as_object().unwrap() {
+            if !host.try_run(&[podman, &["image", "exists", reference]].concat()).status.success() {
+                let text = |key: &str| need[key].as_str().unwrap();
+                pull(host, podman, reference, &format!("{}:{}-{}", text("image"), text("distro"), text("arch")));
+            }
+        }
+    }
+
     /// Brings a host all that it shall have: images, secrets, files. `podman` begins a podman of whoever runs them.
     pub fn install(&self, host: &Host, name: &str, podman: &[&str]) {
+        self.load(host, name, podman);
         let document = self.document(name);
-        for (reference, need) in document["images"].as_object().unwrap() {
-            let text = |key: &str| need[key].as_str().unwrap();
-            load(host, podman, reference, &format!("{}:{}-{}", text("image"), text("distro"), text("arch")));
-        }
         for object in document["secrets"].as_object().unwrap().keys() {
             host.feed(&[podman, &["secret", "create", object, "-"]].concat(), &self.secrets[object]);
         }
@@ -255,7 +330,7 @@ impl Estate {
 }
 
 /// An image of the store under the name that units have for it.
-fn load(host: &Host, podman: &[&str], reference: &str, stored: &str) {
+fn pull(host: &Host, podman: &[&str], reference: &str, stored: &str) {
     let (name, digest) = reference.split_once('@').unwrap();
     let run = |words: &[&str]| host.run(&[podman, words].concat());
     let id = run(&["pull", "--quiet", &format!("oci:/mnt/store:{stored}")]);

@@ -25,6 +25,11 @@ const SWITCH: &str = "set -e; ip link set lo up; ip link add hosts type bridge; 
 const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
                         iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns";
 
+/// The storage of podman where hosts share images.
+const SHARING: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
+                       graphroot = \"/var/lib/containers/storage\"\n\
+                       [storage.options]\nadditionalimagestores = [\"/mnt/images\"]\n";
+
 /// What a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
@@ -86,13 +91,31 @@ impl Drop for Held {
 /// Hosts that see each other.
 pub struct Lab {
     switch: Held,
+    /// Images that all of its hosts have at /mnt/images.
+    images: Option<PathBuf>,
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(images) = &self.images {
+            let _ = fs::remove_dir_all(images);
+        }
+    }
 }
 
 impl Lab {
     pub fn new() -> Self {
         let (switch, said) = Held::start(Command::new("unshare").args(["--net", "sh", "-c", SWITCH]));
         assert_eq!(said, "up");
-        Self { switch }
+        Self { switch, images: None }
+    }
+
+    /// A lab whose hosts share their images, in a folder of this name: each is unpacked once, by whichever host asks
+    /// first.
+    pub fn sharing(name: &str) -> Self {
+        let mut lab = Self::new();
+        lab.images = Some(scratch(&format!("images/{name}")));
+        lab
     }
 
     /// Boots a host; `store` is an OCI layout that it sees, with images to load. None where its root cannot be had.
@@ -105,51 +128,47 @@ impl Lab {
         }
         let etc = folder.join("upper/etc");
         fs::write(etc.join("containers/containers.conf"), release.configuration()).unwrap();
+        if self.images.is_some() {
+            fs::write(etc.join("containers/storage.conf"), SHARING).unwrap();
+        }
         fs::write(etc.join("hostname"), format!("{name}\n")).unwrap();
         fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{address} {name}\n")).unwrap();
         // The kernel is the machine's.
         std::os::unix::fs::symlink("/dev/null", etc.join("systemd/system/systemd-modules-load.service")).unwrap();
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", KEEPER, "keeper"]);
-        command.arg(root).arg(&folder).args([name, BOOT]).arg(store.unwrap_or(Path::new("")));
-        let (keeper, outer) = Held::start(&mut command);
-        let mut host = Host { keeper, folder, init: 0, name: name.to_owned(), address: address.to_owned() };
-        let children = format!("/proc/{outer}/task/{outer}/children");
-        host.init = host.until("its first process", || {
-            fs::read_to_string(&children).unwrap_or_default().trim().parse::<u32>().ok()
-        });
-        host.until("its init", || fs::read_to_string(host.at("/proc/1/comm")).ok().filter(|name| name == "systemd\n"));
-        self.plug(&host);
-        host.until("its manager", || {
-            let state = host.try_run(&["systemctl", "is-system-running", "--wait"]);
-            let state = String::from_utf8(state.stdout).unwrap();
-            assert_ne!(state, "degraded\n", "{}", host.run(&["systemctl", "--failed"]));
-            (state == "running\n").then_some(())
-        });
+        let mut host = Host {
+            keeper: None,
+            folder,
+            root,
+            mounts: [store, self.images.as_deref()].map(|path| path.map(Path::to_owned)),
+            switch: self.switch.child.id(),
+            init: 0,
+            name: name.to_owned(),
+            address: address.to_owned(),
+        };
+        host.boot_again();
         Some(host)
     }
+}
 
-    /// Gives a host its link to the others.
-    fn plug(&self, host: &Host) {
-        let (switch, init, port) = (self.switch.child.id().to_string(), host.init.to_string(), &host.name);
-        // An interface's name has 15 characters at most.
-        assert!(port.len() <= 15, "{port}");
-        let ip = |of: &str, words: &[&str]| {
-            let output = Command::new("nsenter").args(["--target", of, "--net", "ip"]).args(words).output().unwrap();
-            assert!(output.status.success(), "ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        };
-        ip(&switch, &["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", &init]);
-        ip(&switch, &["link", "set", port, "master", "hosts", "up"]);
-        ip(&init, &["address", "add", &format!("{}/16", host.address), "dev", "eth0"]);
-        ip(&init, &["link", "set", "eth0", "up"]);
-    }
+/// A program in the network of a process.
+fn ip(of: u32, words: &[&str]) -> Result<(), String> {
+    let of = of.to_string();
+    let output = Command::new("nsenter").args(["--target", &of, "--net", "ip"]).args(words).output().unwrap();
+    let said = || format!("ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.status.success().then_some(()).ok_or_else(said)
 }
 
 /// A host that is up.
 pub struct Host {
-    // First: the host ends before its folder is taken away.
-    keeper: Held,
+    /// None where it crashed.
+    keeper: Option<Held>,
     folder: PathBuf,
+    /// What it begins as.
+    root: PathBuf,
+    /// What it sees at /mnt/store and at /mnt/images.
+    mounts: [Option<PathBuf>; 2],
+    /// The process that holds the network between hosts.
+    switch: u32,
     /// Its init, as the machine knows it.
     init: u32,
     name: String,
@@ -158,13 +177,70 @@ pub struct Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        drop(self.keeper.child.stdin.take());
-        let _ = self.keeper.child.wait();
+        // The host ends before its folder is taken away.
+        drop(self.keeper.take());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 impl Host {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Boots a host that crashed, with the disk that it had.
+    pub fn boot_again(&mut self) {
+        assert!(self.keeper.is_none(), "{} is up", self.name);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", KEEPER, "keeper"]);
+        command.arg(&self.root).arg(&self.folder).args([&self.name, BOOT]);
+        command.args(self.mounts.iter().map(|path| path.as_deref().unwrap_or(Path::new(""))));
+        let (keeper, outer) = Held::start(&mut command);
+        self.keeper = Some(keeper);
+        let children = format!("/proc/{outer}/task/{outer}/children");
+        self.init = self.until("its first process", || {
+            fs::read_to_string(&children).unwrap_or_default().trim().parse::<u32>().ok()
+        });
+        self.until("its init", || fs::read_to_string(self.at("/proc/1/comm")).ok().filter(|name| name == "systemd\n"));
+        self.plug();
+        self.until("its manager", || {
+            let state = self.try_run(&["systemctl", "is-system-running", "--wait"]);
+            let state = String::from_utf8(state.stdout).unwrap();
+            assert_ne!(state, "degraded\n", "{}{}", self.run(&["systemctl", "--failed"]), self.journal("*"));
+            (state == "running\n").then_some(())
+        });
+    }
+
+    /// Its link to the others.
+    fn plug(&self) {
+        // An interface's name has 15 characters at most.
+        assert!(self.name.len() <= 15, "{}", self.name);
+        let init = self.init.to_string();
+        // The link that it had before a crash goes a little later than its processes.
+        let link = ["link", "add", &self.name, "type", "veth", "peer", "name", "eth0", "netns", &init];
+        self.until("its link", || ip(self.switch, &link).ok());
+        ip(self.switch, &["link", "set", &self.name, "master", "hosts", "up"]).unwrap();
+        ip(self.init, &["address", "add", &format!("{}/16", self.address), "dev", "eth0"]).unwrap();
+        ip(self.init, &["link", "set", "eth0", "up"]).unwrap();
+    }
+
+    /// Takes it from the network: nobody reaches it, it reaches nobody, and all that it runs goes on.
+    pub fn cut(&self) {
+        ip(self.switch, &["link", "set", &self.name, "down"]).unwrap();
+    }
+
+    /// Gives it back to the network.
+    pub fn join(&self) {
+        ip(self.switch, &["link", "set", &self.name, "up"]).unwrap();
+    }
+
+    /// The power goes: every process ends at once, unasked. The disk stays.
+    pub fn crash(&mut self) {
+        let init = rustix::process::Pid::from_raw(i32::try_from(self.init).unwrap()).unwrap();
+        rustix::process::kill_process(init, rustix::process::Signal::KILL).unwrap();
+        drop(self.keeper.take());
+    }
+
     /// A path of the host, as the machine knows it.
     pub fn at(&self, path: &str) -> PathBuf {
         Path::new(&format!("/proc/{}/root", self.init)).join(path.trim_start_matches('/'))
@@ -231,7 +307,7 @@ impl Host {
             if let Some(found) = is() {
                 return found;
             }
-            if begun.elapsed() > Duration::from_secs(60) {
+            if begun.elapsed() > Duration::from_secs(120) {
                 let mut console = String::new();
                 let file = fs::File::open(self.folder.join("console"));
                 let _ = file.and_then(|mut file| file.read_to_string(&mut console));

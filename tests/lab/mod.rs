@@ -13,6 +13,7 @@
 mod ends;
 mod estate;
 mod host;
+mod multinode;
 mod nova;
 mod runs;
 mod user;
