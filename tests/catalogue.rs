@@ -254,8 +254,8 @@ fn nova_asks_for_a_schema_once_a_cloud_or_once_a_cell() {
         let tasks = service.tasks.iter().map(|task| format!("{}: {:?}", task.name, task.once_per));
         tasks.collect::<Vec<String>>().join("; ")
     };
-    insta::assert_snapshot!(once("nova-api"), @"db-expand: Cloud; db-sync: Cloud; online-migrations: Cloud; register: Cloud");
-    insta::assert_snapshot!(once("nova-conductor"), @"db-expand: Cell; db-sync: Cell; online-migrations: Cell");
+    insta::assert_snapshot!(once("nova-api"), @"db-sync: Cloud; db-expand: Cloud; online-migrations: Cloud; register: Cloud");
+    insta::assert_snapshot!(once("nova-conductor"), @"db-sync: Cell; db-expand: Cell; online-migrations: Cell");
     assert_eq!(once("nova-compute"), "");
 }
 

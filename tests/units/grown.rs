@@ -23,7 +23,10 @@ fn changes(before: &Files, after: &Files) -> String {
 /// The same estate with more nodes; what the new hosts are.
 fn grown(estate: &str, nodes: &str) -> (String, Vec<String>) {
     let before = World::shared().units(estate, &[]);
-    let after = World::shared().with(&format!("extend estate \"{estate}\" {{\n{nodes}\n}}\n")).units(estate, &[]);
+    let world = World::shared().with(&format!("extend estate \"{estate}\" {{\n{nodes}\n}}\n"));
+    // A cell has secrets of its own.
+    world.generate(estate);
+    let after = world.units(estate, &[]);
     let old = hosts(&before);
     (changes(&before, &after), hosts(&after).into_iter().filter(|host| !old.contains(host)).collect())
 }
