@@ -33,11 +33,10 @@ impl Digest {
 
     /// The 64 hex digits, without the algorithm's name.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+        let mut text = String::with_capacity(64);
+        text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        text
     }
 
     /// Reads 64 hex digits, as package indexes give them.

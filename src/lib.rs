@@ -28,7 +28,7 @@
 //! | [`estate`] | inheritance, conditions, variables: specs resolved; which service runs where |
 //! | [`spec`] | KDL to typed specs, a span on every value |
 //! | [`progress`] | how long work says how far it is |
-//! | [`path`], [`name`], [`digest`] | the values that all others share |
+//! | [`path`], [`name`], [`digest`], [`version`] | the values that all others share |
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
@@ -61,3 +61,4 @@ pub mod tree;
 pub mod trial;
 pub mod ui;
 pub mod unit;
+pub mod version;

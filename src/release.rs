@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::digest::Digest;
 use crate::estate::ImageKey;
-use crate::name::{ArchName, DistroName, ImageName, ReleaseName};
+use crate::name::{ArchName, CellName, DistroName, ImageName, ReleaseName};
 use crate::spec::{Log, Mistake, Mistakes, Origin, Reader, Sources, parse, unknown_child};
 
 /// The release that is meant where none is named.
@@ -16,12 +16,19 @@ pub const CURRENT: &str = "current";
 pub struct Release {
     /// The digest of each manifest.
     pub images: BTreeMap<ImageKey, Digest>,
+    /// The releases of cells that stay on another one; a file has none.
+    pub cells: BTreeMap<CellName, Self>,
 }
 
 impl Release {
     /// Where a release lies, relative to the project's root.
     pub fn path(name: &ReleaseName) -> String {
         format!("releases/{name}.kdl")
+    }
+
+    /// The release that holds in a cell, or outside of cells.
+    pub fn of(&self, cell: Option<&CellName>) -> &Self {
+        cell.and_then(|cell| self.cells.get(cell)).unwrap_or(self)
     }
 
     /// Reads a release; `name` is what messages call its file.
@@ -48,7 +55,7 @@ impl Release {
                 log.push(mistake.label("again here"));
             }
         }
-        if log.is_empty() { Ok(Self { images }) } else { Err(Mistakes::new(sources, log)) }
+        if log.is_empty() { Ok(Self { images, cells: BTreeMap::new() }) } else { Err(Mistakes::new(sources, log)) }
     }
 
     /// The text of it: a line an image, sorted, so that a change of one image is a change of one line.

@@ -169,11 +169,94 @@ fn two_cells_share_controllers_and_nothing_meets() {
     mariadb-cell1: c1a c1b c1c | database=3316 galera=4577 incremental=4578 snapshot=4454
     mariadb-cell2: c1a c1b c1c | database=3326 galera=4587 incremental=4588 snapshot=4464
     memcached: api1 api2 api3 | cache=11211
+    nova-api: api1 api2 api3 | compute=8774 | api_db<mariadb cache<memcached cell0<mariadb identity<keystone messaging<rabbitmq placement<placement
+    nova-compute-cell1: n1a n1b | conductor<nova-conductor-cell1 identity<keystone messaging<rabbitmq-cell1 placement<placement
+    nova-compute-cell2: n2a n2b | conductor<nova-conductor-cell2 identity<keystone messaging<rabbitmq-cell2 placement<placement
+    nova-conductor-cell1: c1a c1b c1c | api_db<mariadb cache<memcached compute<nova-api database<mariadb-cell1 identity<keystone messaging<rabbitmq-cell1 placement<placement
+    nova-conductor-cell2: c1a c1b c1c | api_db<mariadb cache<memcached compute<nova-api database<mariadb-cell2 identity<keystone messaging<rabbitmq-cell2 placement<placement
+    nova-scheduler: api1 api2 api3 | api_db<mariadb cache<memcached cell0<mariadb compute<nova-api identity<keystone messaging<rabbitmq placement<placement
+    nova-super-conductor: api1 api2 api3 | api_db<mariadb cache<memcached cell0<mariadb compute<nova-api identity<keystone messaging<rabbitmq placement<placement
+    placement: api1 api2 api3 | placement=8778 | cache<memcached database<mariadb identity<keystone
     rabbitmq: api1 api2 api3 | distribution=25672 epmd=4369 messaging=5672
     rabbitmq-cell1: c1a c1b c1c | distribution=25682 epmd=4379 messaging=5682
     rabbitmq-cell2: c1a c1b c1c | distribution=25692 epmd=4389 messaging=5692
     valkey: api1 api2 api3 | data-structures=6379
     ");
+}
+
+#[test]
+fn a_cells_conductors_have_its_database_and_queue_and_its_computes_the_queue_alone() {
+    let project = catalogue("");
+    let placed = placed(&project, "two-cells");
+    let from = |group: &str, need: &str| {
+        let group = placed.groups.iter().find(|(name, _)| name.as_str() == group).unwrap().1;
+        let (_, binding) = group.needs.iter().find(|(name, _)| name.as_str() == need)?;
+        match &binding.provider {
+            Provider::Group(from) | Provider::External(from) => Some(from.to_string()),
+            Provider::Nobody => None,
+        }
+    };
+    for cell in ["cell1", "cell2"] {
+        let (conductor, compute) = (format!("nova-conductor-{cell}"), format!("nova-compute-{cell}"));
+        assert_eq!(from(&conductor, "database"), Some(format!("mariadb-{cell}")));
+        assert_eq!(from(&conductor, "api_db").as_deref(), Some("mariadb"));
+        assert_eq!(from(&conductor, "messaging"), Some(format!("rabbitmq-{cell}")));
+        assert_eq!(from(&compute, "messaging"), Some(format!("rabbitmq-{cell}")));
+        assert_eq!(from(&compute, "conductor"), Some(conductor));
+        assert_eq!(from(&compute, "database"), None);
+        assert_eq!(from(&compute, "identity").as_deref(), Some("keystone"));
+    }
+    for cloud in ["nova-api", "nova-scheduler", "nova-super-conductor"] {
+        for (need, provider) in [("api_db", "mariadb"), ("cell0", "mariadb"), ("messaging", "rabbitmq")] {
+            assert_eq!(from(cloud, need).as_deref(), Some(provider), "{cloud}");
+        }
+    }
+}
+
+#[test]
+fn without_the_bind_a_cells_conductors_would_have_the_api_database_in_their_cell() {
+    let project = catalogue(
+        "extend estate \"two-cells\" { remove \"bind\"; bind \"nova-conductor\" api_db=\"mariadb\" in=\"cell2\" }\n",
+    );
+    let all = lines(placed(&project, "two-cells"));
+    let api = |group: &str| {
+        all.iter().find(|line| line.starts_with(&format!("{group}:"))).unwrap().contains("api_db<mariadb ")
+    };
+    assert!(!api("nova-conductor-cell1") && api("nova-conductor-cell2"), "{all:?}");
+}
+
+/// nova on one host, in a cloud without cells.
+const ONE: &str = "extend estate \"all-in-one\" {\n\
+     services \"nova-api\" \"nova-compute\" \"nova-conductor\" \"nova-scheduler\" \"nova-super-conductor\" \"placement\"\n\
+     host \"aio\" { role \"cell-control\" \"compute\" }\n}\n";
+
+#[test]
+fn a_cloud_without_cells_is_one_on_the_clouds_own_database_and_queue() {
+    let project = catalogue(ONE);
+    let all = lines(placed(&project, "all-in-one"));
+    let nova: Vec<&String> =
+        all.iter().filter(|line| line.starts_with("nova-c") || line.starts_with("nova-s")).collect();
+    insta::assert_debug_snapshot!(nova, @r#"
+    [
+        "nova-compute: aio | conductor<nova-conductor identity<keystone messaging<rabbitmq placement<placement",
+        "nova-conductor: aio | api_db<mariadb cache<memcached compute<nova-api database<mariadb identity<keystone messaging<rabbitmq placement<placement",
+        "nova-scheduler: aio | api_db<mariadb cache<memcached cell0<mariadb compute<nova-api identity<keystone messaging<rabbitmq placement<placement",
+        "nova-super-conductor: aio | api_db<mariadb cache<memcached cell0<mariadb compute<nova-api identity<keystone messaging<rabbitmq placement<placement",
+    ]
+    "#);
+}
+
+#[test]
+fn nova_asks_for_a_schema_once_a_cloud_or_once_a_cell() {
+    let project = catalogue("");
+    let once = |service: &str| {
+        let service = project.services.iter().find(|(name, _)| name.as_str() == service).unwrap().1;
+        let tasks = service.tasks.iter().map(|task| format!("{}: {:?}", task.name, task.once_per));
+        tasks.collect::<Vec<String>>().join("; ")
+    };
+    insta::assert_snapshot!(once("nova-api"), @"db-sync: Cloud; db-expand: Cloud; online-migrations: Cloud; register: Cloud");
+    insta::assert_snapshot!(once("nova-conductor"), @"db-sync: Cell; db-expand: Cell; online-migrations: Cell");
+    assert_eq!(once("nova-compute"), "");
 }
 
 #[test]
@@ -199,7 +282,7 @@ fn a_further_cell_is_one_node_and_leaves_the_others_as_they_were() {
     let after = catalogue(
         "extend estate \"two-cells\" { cell \"cell3\" {\n\
              share \"c1a\" \"c1b\" \"c1c\" { role \"cell-control\" }\n\
-             host \"n3a\" address=\"10.77.3.31\" { role \"logged\" }\n\
+             host \"n3a\" address=\"10.77.3.31\" { role \"compute\" \"logged\" }\n\
              stamp \"mariadb\" { on \"c1a\" \"c1b\" \"c1c\" }\n\
          } }\n",
     );
@@ -211,6 +294,8 @@ fn a_further_cell_is_one_node_and_leaves_the_others_as_they_were() {
         "log-agent-cell3: n3a | logs<log-collector-cell3",
         "log-collector-cell3: c1a c1b c1c | logs=5170",
         "mariadb-cell3: c1a c1b c1c | database=3336 galera=4597 incremental=4598 snapshot=4474",
+        "nova-compute-cell3: n3a | conductor<nova-conductor-cell3 identity<keystone messaging<rabbitmq placement<placement",
+        "nova-conductor-cell3: c1a c1b c1c | api_db<mariadb cache<memcached compute<nova-api database<mariadb-cell3 identity<keystone messaging<rabbitmq placement<placement",
     ]
     "#);
     assert_eq!(before.iter().filter(|line| !after.contains(line)).count(), 1, "chrony alone has a new member");

@@ -128,6 +128,7 @@ fn mistakes_are_one_document_with_json() {
           ]
         }
       ],
+      "warnings": [],
       "files": 1
     }
     "#);

@@ -383,5 +383,7 @@ fn forced(change: &Change, wanted: &Content) -> Option<String> {
 }
 
 fn forwarding(error: &LinkError) -> String {
-    format!("its sshd lets no port through ({error}): AllowTcpForwarding has to be `yes` or `remote`, or name a registry")
+    format!(
+        "its sshd lets no port through ({error}): AllowTcpForwarding has to be `yes` or `remote`, or name a registry"
+    )
 }

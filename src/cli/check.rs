@@ -21,6 +21,8 @@ struct Document<'a> {
     version: u32,
     /// In the order of files and lines.
     mistakes: Vec<Entry<'a>>,
+    /// What stops nothing, likewise.
+    warnings: Vec<Entry<'a>>,
     /// How many files hold mistakes.
     files: usize,
     /// How much was read; none where there are mistakes.
@@ -78,8 +80,15 @@ impl<'a> Place<'a> {
 pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let outcome = estate::load(&project_root(global)?);
     if global.json {
+        let warnings = outcome.as_ref().ok().map(warnings);
         let document = match &outcome {
-            Ok(project) => Document { version: 1, mistakes: Vec::new(), files: 0, counts: Some(counts(project)) },
+            Ok(project) => Document {
+                version: 1,
+                mistakes: Vec::new(),
+                warnings: warnings.iter().flat_map(entries).collect(),
+                files: 0,
+                counts: Some(counts(project)),
+            },
             Err(mistakes) => document(mistakes),
         };
         screen.document(&document);
@@ -100,6 +109,9 @@ pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Ex
     ));
     if services > 0 || estates > 0 {
         screen.say(&format!("{} in {}", plural(services, "service"), plural(estates, "estate")));
+    }
+    for warning in warnings(&project).warnings() {
+        screen.report(&warning);
     }
     for (estate, placed) in &project.placed {
         let names: Vec<String> = placed.unchecked.iter().map(|name| format!("`{name}`")).collect();
@@ -130,9 +142,20 @@ fn counts(project: &Project) -> Counts {
     }
 }
 
+/// What `check` warns of.
+fn warnings(project: &Project) -> Mistakes {
+    let all = project.placed.values().flat_map(|placed| placed.warnings.iter().cloned());
+    Mistakes::new(project.sources.clone(), all.collect())
+}
+
 fn document(mistakes: &Mistakes) -> Document<'_> {
+    let files = mistakes.files();
+    Document { version: 1, mistakes: entries(mistakes), warnings: Vec::new(), files, counts: None }
+}
+
+fn entries(mistakes: &Mistakes) -> Vec<Entry<'_>> {
     let sources = mistakes.sources();
-    let mistakes_list = mistakes
+    mistakes
         .iter()
         .map(|mistake| Entry {
             code: mistake.code,
@@ -142,6 +165,5 @@ fn document(mistakes: &Mistakes) -> Document<'_> {
             place: mistake.span.map(|span| Place::of(sources, span)),
             also: mistake.also.iter().map(|(span, label)| Also { label, place: Place::of(sources, *span) }).collect(),
         })
-        .collect();
-    Document { version: 1, mistakes: mistakes_list, files: mistakes.files(), counts: None }
+        .collect()
 }

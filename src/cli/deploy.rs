@@ -132,7 +132,8 @@ impl Deploy {
     /// What they shall have.
     pub fn desired(&self) -> Result<Desired, Failure> {
         let hosts = self.hosts()?;
-        desired(self.ground()?, hosts.into_iter().map(|host| &host.name)).map_err(|wrong| reported(&self.project, wrong))
+        desired(self.ground()?, hosts.into_iter().map(|host| &host.name))
+            .map_err(|wrong| reported(&self.project, wrong))
     }
 
     /// What is to be asked of them.
@@ -152,7 +153,8 @@ impl Deploy {
             let wanted = plan::content(host);
             let Some(groups) = &self.limit.groups else { return (name.clone(), wanted) };
             let facts = known.get(name).and_then(|facts| facts.as_ref().ok());
-            let applied = facts.and_then(|facts| facts.generation.as_ref()).map(|generation| generation.content.clone());
+            let applied =
+                facts.and_then(|facts| facts.generation.as_ref()).map(|generation| generation.content.clone());
             (name.clone(), plan::after(&applied.unwrap_or_default(), &wanted, groups, false))
         };
         desired.hosts.iter().map(content).collect()

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Global;
-use crate::estate::{Estate, Project};
+use crate::estate::{Cell, Estate, Project};
+use crate::release::CURRENT;
 use crate::spec::Origin;
 use crate::ui::{Screen, table};
 
@@ -83,7 +84,7 @@ struct HostLine<'a> {
     address: String,
     cell: Option<&'a str>,
     roles: Vec<&'a str>,
-    podman: Option<&'a str>,
+    podman: Option<String>,
     leave: bool,
     maintenance: Option<&'a str>,
     runs: Vec<&'a str>,
@@ -100,7 +101,7 @@ pub(super) fn hosts(project: &Project, estate: &Estate, global: &Global, screen:
             address: host.address.to_string(),
             cell: host.cell.as_ref().map(|cell| cell.as_str()),
             roles: host.roles.iter().map(|role| role.as_str()).collect(),
-            podman: host.podman.as_ref().map(|version| version.value.as_str()),
+            podman: host.podman.as_ref().map(|version| version.value.to_string()),
             leave: host.leave,
             maintenance: host.maintenance.as_deref(),
             runs: placed
@@ -145,10 +146,16 @@ struct Cells<'a> {
 struct CellLine<'a> {
     name: &'a str,
     number: Option<u16>,
-    release: Option<&'a str>,
+    release: &'a str,
     hosts: Vec<&'a str>,
     shares: Vec<&'a str>,
     groups: Vec<&'a str>,
+}
+
+/// The release that a cell is on: its own, else the estate's.
+fn release<'a>(estate: &'a Estate, cell: &'a Cell) -> &'a str {
+    let own = cell.release.as_ref().map(|release| &release.value);
+    own.or(estate.release()).map_or(CURRENT, |name| name.as_str())
 }
 
 /// Every cell of an estate.
@@ -163,7 +170,7 @@ pub(super) fn cells(project: &Project, estate: &Estate, global: &Global, screen:
             CellLine {
                 name: cell.name.as_str(),
                 number: cell.number,
-                release: cell.release.as_ref().map(|release| release.value.as_str()),
+                release: release(estate, cell),
                 hosts: hosts.map(|host| host.name.as_str()).collect(),
                 shares: cell.shares.iter().flat_map(|share| &share.hosts).map(|host| host.as_str()).collect(),
                 groups: groups
@@ -184,13 +191,14 @@ pub(super) fn cells(project: &Project, estate: &Estate, global: &Global, screen:
             vec![
                 line.name.to_owned(),
                 number.unwrap_or_else(|| "-".to_owned()),
+                line.release.to_owned(),
                 words(&line.hosts),
                 words(&line.shares),
                 words(&line.groups),
             ]
         })
         .collect();
-    screen.out(&table(&["NAME", "NUMBER", "HOSTS", "SHARES", "RUNS"], &rows));
+    screen.out(&table(&["NAME", "NUMBER", "RELEASE", "HOSTS", "SHARES", "RUNS"], &rows));
 }
 
 #[derive(Serialize)]

@@ -35,9 +35,10 @@ pub struct Arguments {
     /// Only what is there for this service or group; may repeat
     #[arg(long = "service", value_name = "SERVICE")]
     services: Vec<String>,
-    /// The release whose manifests units name: releases/NAME.kdl
-    #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
-    release: ReleaseName,
+    /// The release whose manifests units name: releases/NAME.kdl; the last of the estate's `releases`, else `current`,
+    /// unless told. Cells that name a release stay on it
+    #[arg(long, value_name = "NAME")]
+    release: Option<ReleaseName>,
     #[command(flatten)]
     vault: super::vault::VaultOptions,
 }
@@ -48,7 +49,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let estate = chosen_estate(&project, global)?;
     let hosts = hosts(estate, &arguments.hosts)?;
     let services = services(&project, estate, &arguments.services)?;
-    let release = read_release(&project, &arguments.release)?;
+    let release = read_releases(&project, estate, arguments.release.as_ref())?;
     let vault = arguments.vault.open(&project, estate)?;
     let placed = project.placed.get(&estate.name).ok_or_else(|| Failure::plain("the estate has no places"))?;
     let ground = Ground { project: &project, estate, placed, release: &release, vault: &vault };
@@ -78,6 +79,16 @@ pub(super) fn reported(project: &Project, wrong: Wrong) -> Failure {
         reports.extend(Failure::from(Mistakes::new(project.sources.clone(), mistakes)).reports);
     }
     Failure { reports, code: 1 }
+}
+
+/// The release that an estate runs, with those of cells that stay on another.
+pub(super) fn read_releases(project: &Project, estate: &Estate, told: Option<&ReleaseName>) -> Result<Release, Failure> {
+    let current = ReleaseName::new(release::CURRENT).map_err(|error| Failure::plain(error.to_string()))?;
+    let mut found = read_release(project, told.or(estate.release()).unwrap_or(&current))?;
+    for (cell, own) in estate.cells.iter().filter_map(|(name, cell)| Some((name, cell.release.as_ref()?))) {
+        found.cells.insert(cell.clone(), read_release(project, own)?);
+    }
+    Ok(found)
 }
 
 /// A release of the project; an empty one where nothing was built yet.
@@ -151,7 +162,7 @@ fn keep(host: &mut HostDesired, services: &[ServiceName]) {
     host.asks.retain(|path, _| files.contains_key(path));
     let (mut secrets, mut images) = (BTreeSet::new(), BTreeSet::new());
     for meaning in host.meanings.values() {
-        if let Meaning::Container(container) = meaning {
+        if let Meaning::Container(container) = &**meaning {
             let parts = container.parts();
             secrets.extend(parts.storage.secrets.iter().map(|secret| secret.name.to_string()));
             images.insert(parts.image.to_string());

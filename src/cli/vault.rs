@@ -66,7 +66,9 @@ impl desired::Vault for Opened {
     }
 
     fn object_of(&self, label: &str, file: &config::File) -> Result<String, String> {
-        let Some(safe) = &self.safe else { return Err("the estate has no secrets".to_owned()) };
+        let Some(safe) = &self.safe else {
+            return Err("the estate has no file of secrets: `wharf secrets generate` makes it".to_owned());
+        };
         let lookup = |name: &str| {
             let secret = safe.get(&SecretName::new(name).ok()?).ok()?;
             Some(Zeroizing::new(secret.expose().to_vec()))

@@ -57,12 +57,10 @@ impl Fault {
         self
     }
 
-    /// As it is for people who do not know where the texts lie: with their folder before the name.
+    /// As it is for people who do not know where the texts lie: under another name.
     #[must_use]
-    pub fn below(mut self, folder: &str) -> Self {
-        let named = |source: NamedSource<Arc<str>>| {
-            NamedSource::new(format!("{folder}/{}", source.name()), Arc::clone(source.inner()))
-        };
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        let named = |source: NamedSource<Arc<str>>| NamedSource::new(name(source.name()), Arc::clone(source.inner()));
         self.source = self.source.map(named);
         self
     }

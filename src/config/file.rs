@@ -1,6 +1,7 @@
 //! A configuration file of a service on a host: a template rendered, checked, and overridden.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -69,7 +70,7 @@ pub struct Setting {
 pub struct File {
     path: ImagePath,
     format: Format,
-    text: String,
+    text: Arc<str>,
     secrets: BTreeSet<String>,
     parsed: Parsed,
     rendered: Rendered,
@@ -125,7 +126,7 @@ impl File {
         };
         // An override may have taken the last use of a secret away.
         let secrets = secret::names(&text).unwrap_or_else(|_| rendered.secrets().clone());
-        Ok(Self { path: path.clone(), format, text, secrets, parsed, rendered })
+        Ok(Self { path: path.clone(), format, text: text.into(), secrets, parsed, rendered })
     }
 
     /// Where it lies in the container.
@@ -141,6 +142,11 @@ impl File {
     /// The text, with a marker where each secret goes. [`secret::masked`] makes it fit for people.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The bytes of [`Self::text`]: one allocation, whoever asks.
+    pub fn bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.text).into()
     }
 
     /// The names of the secrets that it holds: a file with one is a secret itself.

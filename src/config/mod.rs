@@ -7,7 +7,6 @@ mod check;
 pub mod document;
 mod fault;
 mod file;
-mod format;
 pub mod ini;
 mod malformed;
 mod place;
@@ -16,9 +15,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use crate::estate::{Format, UnknownFormat};
 pub use fault::Fault;
 pub use file::{File, Layer, Misfit, Refusal, Setting};
-pub use format::{Format, UnknownFormat};
 pub use malformed::Malformed;
 pub use place::{Layered, Place};
 pub use secret::{Lookup, RevealError, masked};

@@ -10,6 +10,7 @@ use super::member::{Member, holders, members, var_json};
 /// All of it but functions and secrets: what `show service NAME --host H` prints.
 pub fn context(member: &Member<'_>, log: &mut Log) -> Value {
     let mut whole = facts(member, log);
+    whole.extend(host_facts(member));
     if let Some(Value::Object(own)) = whole.get_mut("self") {
         own.insert("members".to_owned(), Value::Array(members(member.ground, member.group, None)));
     }
@@ -29,15 +30,22 @@ pub fn context(member: &Member<'_>, log: &mut Log) -> Value {
 /// What templates see: the names of [`facts`].
 pub(super) const FACTS: [&str; 7] = ["cell", "estate", "fronts", "host", "needs", "self", "vars"];
 
-/// The same without the members of groups, of which there may be many, and which many see.
+/// What templates see of a member, but for what they see of its host whatever runs there, and for the members of groups:
+/// of these there may be many, and many see them.
 pub(super) fn facts(member: &Member<'_>, log: &mut Log) -> Map<String, Value> {
     let mut whole = Map::new();
     whole.insert("self".to_owned(), own(member));
-    whole.insert("host".to_owned(), host(member));
     whole.insert("cell".to_owned(), cell(member));
-    whole.insert("estate".to_owned(), estate(member));
     whole.insert("needs".to_owned(), needs(member));
     whole.insert("vars".to_owned(), vars(member, log));
+    whole
+}
+
+/// What all templates on the host of a member see alike.
+pub(super) fn host_facts(member: &Member<'_>) -> Map<String, Value> {
+    let mut whole = Map::new();
+    whole.insert("host".to_owned(), host(member));
+    whole.insert("estate".to_owned(), estate(member));
     whole.insert("fronts".to_owned(), fronts(member));
     whole
 }
@@ -122,7 +130,7 @@ fn needs(member: &Member<'_>) -> Value {
 
 fn vars(member: &Member<'_>, log: &mut Log) -> Value {
     let mut vars = Map::new();
-    let changes = member.changes(log);
+    let changes = member.changes();
     for own in changes {
         for (name, value) in &own.vars {
             let mut fill = |text: &str| member.fill(&Text::template(text), value.span, log);

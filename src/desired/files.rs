@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Context, File, Format, Layer, Place, Refusal, Setting, document, ini};
+use crate::config::{Context, File, Forged, Format, Layer, Place, Refusal, Setting, Shared, document, ini};
 use crate::estate::{Change, Config, ConfigContent, KeyChange, OnChange, Override, Provider, Text, is_file};
 use crate::name::SecretName;
 use crate::path::ImagePath;
@@ -55,6 +55,7 @@ pub struct Mounted {
 pub(super) fn mounted(
     member: &Member<'_>,
     common: &Common,
+    here: &Here,
     host: &mut BTreeMap<String, HostFile>,
     wrong: &mut Wrong,
 ) -> Vec<Mounted> {
@@ -62,7 +63,7 @@ pub(super) fn mounted(
     if member.service.configs.is_empty() {
         return found;
     }
-    let sight = Sight::new(member, common, &mut wrong.mistakes);
+    let sight = Sight::new(member, common, here, &mut wrong.mistakes);
     for config in member.service.configs.values() {
         let Some(file) = make(config, &sight, wrong) else { continue };
         let log = &mut wrong.mistakes;
@@ -76,7 +77,8 @@ pub(super) fn mounted(
 
 /// Every option of every file of a member, by the file's path, with where it comes from.
 pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
-    let sight = Sight::new(member, common, &mut wrong.mistakes);
+    let here = Here::default();
+    let sight = Sight::new(member, common, &here, &mut wrong.mistakes);
     let mut found = Vec::new();
     for config in member.service.configs.values() {
         let Some(file) = make(config, &sight, wrong) else { continue };
@@ -92,45 +94,63 @@ pub(super) fn settings(member: &Member<'_>, common: &Common, wrong: &mut Wrong) 
     found
 }
 
+/// What all templates on one host see alike, made when the first of them asks.
+#[derive(Default)]
+pub(super) struct Here {
+    facts: OnceCell<Map<String, Value>>,
+    shared: OnceCell<Result<BTreeMap<String, Shared>, Forged>>,
+}
+
+impl Here {
+    fn facts(&self, member: &Member<'_>) -> &Map<String, Value> {
+        self.facts.get_or_init(|| context::host_facts(member))
+    }
+
+    /// The same as templates read it.
+    fn shared(&self, member: &Member<'_>) -> Result<&BTreeMap<String, Shared>, &Forged> {
+        let read = |(name, value): (&String, &Value)| Ok((name.clone(), Shared::new(name, value)?));
+        self.shared.get_or_init(|| self.facts(member).iter().map(read).collect()).as_ref()
+    }
+}
+
 /// What templates of a member see; made into a context when one is rendered.
 struct Sight<'a, 'm> {
     member: &'a Member<'m>,
     common: &'a Common,
-    values: Map<String, Value>,
+    here: &'a Here,
+    own: Map<String, Value>,
     context: OnceCell<Option<Context>>,
 }
 
 impl<'a, 'm> Sight<'a, 'm> {
-    fn new(member: &'a Member<'m>, common: &'a Common, log: &mut Log) -> Self {
-        Self { member, common, values: context::facts(member, log), context: OnceCell::new() }
+    fn new(member: &'a Member<'m>, common: &'a Common, here: &'a Here, log: &mut Log) -> Self {
+        Self { member, common, here, own: context::facts(member, log), context: OnceCell::new() }
+    }
+
+    /// What a name stands for, but for the members of groups.
+    fn fact(&self, name: &str) -> Option<&Value> {
+        self.own.get(name).or_else(|| self.here.facts(self.member).get(name))
     }
 
     fn context(&self, log: &mut Log) -> Option<&Context> {
-        self.context.get_or_init(|| template_context(self.member, self.common, &self.values, log)).as_ref()
+        self.context.get_or_init(|| self.read().map_err(|error| log.push(self.forged(&error))).ok()).as_ref()
     }
-}
 
-/// What templates of a member see.
-fn template_context(
-    member: &Member<'_>,
-    common: &Common,
-    values: &Map<String, Value>,
-    log: &mut Log,
-) -> Option<Context> {
-    let mut shared = BTreeMap::new();
-    shared.extend(common.members(&member.group.name).map(|list| ("self.members".to_owned(), list.clone())));
-    for (name, binding) in &member.group.needs {
-        if let Provider::Group(group) = &binding.provider {
-            let list = common.provided(group, &binding.capability);
-            shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
+    fn read(&self) -> Result<Context, Forged> {
+        let Self { member, common, .. } = self;
+        let mut shared = self.here.shared(member).map_err(Forged::clone)?.clone();
+        shared.extend(common.members(&member.group.name).map(|list| ("self.members".to_owned(), list.clone())));
+        for (name, binding) in &member.group.needs {
+            if let Provider::Group(group) = &binding.provider {
+                let list = common.provided(group, &binding.capability);
+                shared.extend(list.map(|list| (format!("needs.{name}.members"), list.clone())));
+            }
         }
+        common.context(member.group).placed(&self.own, &shared)
     }
-    match common.context.placed(values, &shared, common.secrets.clone()) {
-        Ok(context) => Some(context),
-        Err(error) => {
-            log.push(Mistake::new("reserved-character", member.service.span, error.to_string()).label("of this"));
-            None
-        }
+
+    fn forged(&self, error: &Forged) -> Mistake {
+        Mistake::new("reserved-character", self.member.service.span, error.to_string()).label("of this")
     }
 }
 
@@ -138,40 +158,31 @@ fn template_context(
 fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc<File>> {
     let Sight { member, common, .. } = sight;
     let log = &mut wrong.mistakes;
-    let format = match &config.format {
-        None => Format::of_path(&config.path).unwrap_or(Format::Text),
-        Some(word) => match word.value.parse::<Format>() {
-            Ok(format) => format,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", word.span, error.to_string()).label("not a format");
-                log.push(mistake.help(error.help));
-                return None;
-            }
-        },
-    };
+    let format = config.format().unwrap_or(Format::Text);
     let layers = layers(member, config, log);
     let made = match &config.content {
         ConfigContent::Template(name, _) => {
             if let Some(why) = common.unreadable.get(name) {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
-            let key = common.key(name, member, config.path.as_str(), &sight.values).filter(|_| layers.is_empty());
+            let fact = |name: &str| sight.fact(name);
+            let key = common.key(name, member, config.path.as_str(), fact).filter(|_| layers.is_empty());
             if let Some(file) = key.as_ref().and_then(|key| common.made(key)) {
                 return Some(file);
             }
             let context = sight.context(log)?;
             let made = File::make(&common.templates, name, &config.path, format, context, &layers).map(Arc::new);
-            if let (Some(key), Ok(file)) = (key, &made) {
-                common.keep(key, file);
-            }
-            made
+            made.map(|file| match key {
+                Some(key) => common.keep(key, file),
+                None => file,
+            })
         }
         ConfigContent::Source(name, source) => match text(source) {
             Ok(text) => File::of_text(name, text, &config.path, format, &layers).map(Arc::new),
             Err(why) => {
-                let message = format!("templates/{name} cannot be read: {why}");
+                let message = format!("{} cannot be read: {why}", shown(member, name));
                 log.push(Mistake::new("unreadable", config.span, message).label("named here"));
                 return None;
             }
@@ -201,13 +212,19 @@ fn make(config: &Config, sight: &Sight<'_, '_>, wrong: &mut Wrong) -> Option<Arc
                         let (path, group, host) = (&config.path, &member.group.name, &member.host.name);
                         fault.message = format!("{}, for {path} of `{group}` on {host}", fault.message);
                         let own = matches!(config.content, ConfigContent::Text(_) | ConfigContent::Overrides);
-                        wrong.faults.push(if own { fault } else { fault.below("templates") });
+                        wrong.faults.push(if own { fault } else { fault.renamed(|name| shown(member, name)) });
                     }
                 }
             }
             None
         }
     }
+}
+
+/// What messages call a file below templates/.
+fn shown(member: &Member<'_>, name: &str) -> String {
+    let known = member.ground.project.templates.get(name);
+    known.map_or_else(|| format!("templates/{name}"), |template| template.shown.clone())
 }
 
 /// A file of a format that says nothing.
@@ -221,7 +238,7 @@ fn empty(format: Format) -> String {
 
 /// What changes a file, weakest first.
 fn layers(member: &Member<'_>, config: &Config, log: &mut Log) -> Vec<Layer> {
-    let changes = member.changes(log);
+    let changes = member.changes();
     let mine = changes.iter().flat_map(|own| &own.files).filter(|change| {
         let service = change
             .service
@@ -299,13 +316,18 @@ fn place(
     log: &mut Log,
 ) -> Option<ConfigPlace> {
     let group = member.group.name.clone();
-    if !file.secrets().is_empty() {
+    let account = member.service.container.run_as.as_ref().map(|account| &account.value);
+    // Of the ids in a container of an ordinary account, the host knows one alone: the superuser is that account. Who
+    // else is, /etc/subuid of the host says; podman reads it, for its secrets.
+    let foreign = account.is_some() && (uid, gid) != (0, 0);
+    if foreign || !file.secrets().is_empty() {
         let label = format!("{}-{}", member.group.name, config.path.file_name());
         let object = match member.ground.vault.object_of(&label, file) {
             Ok(object) => object,
             Err(why) => {
                 let message = format!("{} of `{}`: {why}", config.path, member.group.name);
-                log.push(Mistake::new("no-secret", config.span, message).label("holds secrets"));
+                let label = if foreign { "not the superuser's, so a secret of podman's" } else { "holds secrets" };
+                log.push(Mistake::new("no-secret", config.span, message).label(label));
                 return None;
             }
         };
@@ -319,11 +341,11 @@ fn place(
             }
         };
     }
-    let bytes = file.text().as_bytes().to_vec();
+    let (uid, gid) = account.map_or((uid, gid), |account| (account.uid, account.gid));
     let put = |path: &ImagePath, host: &mut BTreeMap<String, HostFile>| {
-        let file = HostFile { bytes, uid, gid, mode, of: BTreeSet::new() };
+        let new = || HostFile { bytes: file.bytes(), uid, gid, mode, of: BTreeSet::new() };
         // Groups may have the same file.
-        host.entry(path.to_string()).or_insert(file).of.insert(group);
+        host.entry(path.to_string()).or_insert_with(new).of.insert(group);
     };
     if config.on_change == OnChange::Restart {
         // By content: a file that changes is another file, and the unit says so.

@@ -1,6 +1,7 @@
 //! Everything on each host, put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -8,9 +9,9 @@ use crate::estate::{Host, Owner};
 use crate::name::{HostName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Span};
-use crate::unit::{self, Meaning, Pod, PodmanVersion, Scope, UnitFile};
+use crate::unit::{self, Meaning, Pod, Scope, UnitName};
 
-use super::files::mounted;
+use super::files::{Here, mounted};
 use super::member::{Member, members_on};
 use super::shared::Common;
 use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
@@ -29,9 +30,6 @@ struct Unit {
 
 /// Units by the name under which systemd knows them.
 type Units = BTreeMap<String, Unit>;
-
-/// The podman that a host has where its node says nothing: that of Debian 13.
-pub const PODMAN: PodmanVersion = PodmanVersion::new(5, 4);
 
 /// What some hosts shall have.
 pub(super) fn all<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<Desired, Wrong> {
@@ -79,42 +77,33 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     if host.leave {
         return desired;
     }
-    let version = match &host.podman {
-        None => PODMAN,
-        Some(text) => match text.value.parse::<PodmanVersion>() {
-            Ok(version) => version,
-            Err(error) => {
-                let mistake = Mistake::new("bad-value", text.span, error.to_string()).label("not a version");
-                log.push(mistake.help("write what `podman --version` says: podman=\"5.4\""));
-                return desired;
-            }
-        },
-    };
+    let version = host.podman();
     let members = members_on(ground, host, log);
     let mut units = Units::new();
-    let target = meaning::target(ground.estate).map(|target| Meaning::Target(Box::new(target)));
     let target = |scope| {
-        let meaning = target.clone()?;
+        let meaning = Meaning::Target(Box::new(meaning::target(ground.estate, scope)?));
         let name = meaning.unit().to_string();
         Some((name, Unit { meaning, scope, uid: None, of: BTreeSet::new(), span: ground.estate.span }))
     };
     units.extend(target(Scope::System));
+    let here = Here::default();
     for member in &members {
-        let mounted = mounted(member, common, &mut desired.files, wrong);
+        member.check_needs(&mut wrong.mistakes);
+        let mounted = mounted(member, common, &here, &mut desired.files, wrong);
         let log = &mut wrong.mistakes;
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
         desired.images.extend(wanted.image);
         let (scope, uid) = match &member.service.container.run_as {
             None => (Scope::System, None),
-            Some(account) => (Scope::User, Some(account.value.1)),
+            Some(account) => (Scope::User, Some(account.value.uid)),
         };
         for meaning in wanted.meanings {
             add(&mut units, member, meaning, (scope, uid), log);
         }
         if let Some(account) = &member.service.container.run_as {
-            let path = format!("/var/lib/systemd/linger/{}", account.value.0);
-            let file = desired.files.entry(path).or_insert_with(|| HostFile::plain(Vec::new(), BTreeSet::new()));
+            let path = format!("/var/lib/systemd/linger/{}", account.value.account);
+            let file = desired.files.entry(path).or_insert_with(|| HostFile::plain([], BTreeSet::new()));
             file.of.insert(member.group.name.clone());
         }
     }
@@ -123,17 +112,16 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     let users = units.values().any(|unit| unit.scope == Scope::User).then(|| target(Scope::User)).flatten();
     let log = &mut wrong.mistakes;
     for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
-        match unit::units(&meaning, &version, scope) {
-            Ok(written) => {
-                let Some(file) = written.first() else { continue };
-                let path = unit_path(file, scope, uid);
-                let asks = unit::asks(&meaning, &version);
-                if !asks.is_empty() {
-                    desired.asks.insert(path.clone(), asks);
+        match common.written(&name, meaning, version, scope) {
+            Ok(Some(written)) => {
+                let path = unit_path(&written.file, scope, uid);
+                if !written.asks.is_empty() {
+                    desired.asks.insert(path.clone(), written.asks.clone());
                 }
-                desired.files.insert(path.clone(), HostFile::plain(file.render(), of));
-                desired.meanings.insert(path, meaning);
+                desired.files.insert(path.clone(), HostFile::plain(Arc::clone(&written.bytes), of));
+                desired.meanings.insert(path, Arc::clone(&written.meaning));
             }
+            Ok(None) => {}
             Err(error) => {
                 let message = format!("{name} on {}: {error}", host.name);
                 log.push(Mistake::new("unsayable", span, message).label("of this"));
@@ -177,8 +165,8 @@ fn pods(units: &mut Units) {
     let mut pods: BTreeMap<String, Found> = BTreeMap::new();
     for Unit { meaning, scope, uid, of, span } in units.values_mut() {
         let Meaning::Container(container) = meaning else { continue };
+        let Some((name, _)) = container.parts().pod.clone() else { continue };
         let mut parts = container.parts().clone();
-        let Some((name, _)) = parts.pod.clone() else { continue };
         let new = || Found { pod: Pod::new(name.clone()), scope: *scope, uid: *uid, of: BTreeSet::new(), span: *span };
         let found = pods.entry(name.to_string()).or_insert_with(new);
         found.of.extend(of.iter().cloned());
@@ -206,14 +194,14 @@ fn pods(units: &mut Units) {
 }
 
 /// Where a unit's file lies: for a user's own, in the folder that podman and systemd read for that user.
-fn unit_path(file: &UnitFile, scope: Scope, uid: Option<u32>) -> String {
-    let kind = file.name().kind();
+fn unit_path(file: &UnitName, scope: Scope, uid: Option<u32>) -> String {
+    let kind = file.kind();
     let folder = match (scope, uid, kind.is_quadlet()) {
         (Scope::User, Some(uid), true) => format!("/etc/containers/systemd/users/{uid}"),
         (Scope::User, _, false) => "/etc/systemd/user".to_owned(),
         _ => Scope::System.folder(kind).to_owned(),
     };
-    format!("{folder}/{}", file.name())
+    format!("{folder}/{file}")
 }
 
 /// Kernel parameters, modules and folders that services ask of their host.
@@ -263,7 +251,7 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
     let mut put = |path: String, lines: Vec<String>, of| {
         if !lines.is_empty() {
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-            desired.files.insert(path, HostFile::plain(text, of));
+            desired.files.insert(path, HostFile::plain(text.into_bytes(), of));
         }
     };
     let lines = sysctls.into_iter().map(|(name, (value, _))| format!("{name} = {value}")).collect();

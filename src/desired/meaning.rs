@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::estate::{
-    self, Listen, MountSource, Namespace, Notify, OnFailure, Owner, Provider, Relax, Restart, Task, Text, Transport,
+    self, Listen, MountSource, Namespace, Notify, OnFailure, Owner, Provider, Relax, Restart, SecretUse, Task, Text,
+    Transport,
 };
-use crate::name::{AccountName, ServiceName};
+use crate::name::{AccountName, SecretName, ServiceName};
 use crate::path::ImagePath;
 use crate::spec::{Log, Mistake, Origin, Span};
 use crate::unit::container::{
@@ -15,8 +16,8 @@ use crate::unit::container::{
 };
 use crate::unit::{
     Container, ContainerParts, Head, Health, HealthParts, HealthTest, ImageRef, Meaning, Network, NetworkParts,
-    ObjectName, OnFailure as UnitOnFailure, Period, Subnet, Target, Timer, TimerParts, UnitKind, UnitName, Volume,
-    VolumeParts,
+    ObjectName, OnFailure as UnitOnFailure, Period, Scope, Subnet, Target, Timer, TimerParts, UnitKind, UnitName,
+    Volume, VolumeParts,
 };
 
 use super::files::{ConfigPlace, Mounted};
@@ -29,10 +30,11 @@ pub const LOCAL: &str = "localhost/wharf";
 /// The wait after a health check's last try, before systemd gives a start up.
 const MARGIN: Period = Period::from_secs(30);
 
-/// The target that holds all units of an estate.
-pub(super) fn target(estate: &estate::Estate) -> Option<Target> {
+/// The target that holds all units of an estate, and that is reached when its host boots.
+pub(super) fn target(estate: &estate::Estate, scope: Scope) -> Option<Target> {
     let unit = ObjectName::new(format!("wharf-{}", estate.name)).ok()?;
-    let head = Head { description: format!("All services of the estate {}", estate.name), ..Head::default() };
+    let description = format!("All services of the estate {}", estate.name);
+    let head = Head { description, wanted_by: [scope.default_target()].into(), ..Head::default() };
     Some(Target { unit, head })
 }
 
@@ -59,14 +61,19 @@ pub(super) fn wanted(member: &Member<'_>, mounted: &[Mounted], log: &mut Log) ->
         let mut parts = VolumeParts::new(name.clone());
         parts.head.description = format!("Volume {name}");
         parts.labels = labels(member);
+        if !name.as_str().starts_with(member.group.name.as_str()) {
+            // Shared: several services name it, and mean the same one.
+            parts.labels.remove("io.wharf.service");
+        }
         match Volume::new(parts) {
             Ok(volume) => wanted.meanings.push(Meaning::Volume(Box::new(volume))),
             Err(error) => log.push(refused(member, *span, &error.to_string())),
         }
     }
     network(member, &mut wanted, log);
-    for task in member.service.tasks.values() {
-        wanted.meanings.extend(task_units(member, task, &base, log));
+    for task in &member.service.tasks {
+        let units = task_units(member, task, &base, &mut wanted.secrets, log);
+        wanted.meanings.extend(units);
     }
     match service(member, base, log) {
         Ok(container) => wanted.meanings.push(Meaning::Container(Box::new(container))),
@@ -84,13 +91,20 @@ pub(super) fn refused(member: &Member<'_>, span: Span, why: &str) -> Mistake {
 /// The image as units name it.
 fn image(member: &Member<'_>, log: &mut Log) -> Option<(ImageRef, ImageNeed)> {
     let key = &member.key;
-    let Some(manifest) = member.ground.release.images.get(key) else {
+    let cell = member.group.cell.as_ref().or(member.host.cell.as_ref());
+    let Some(manifest) = member.ground.release.of(cell).images.get(key) else {
         let message = format!("`{}` for {} on {} is in no release", key.image, key.distro, key.arch);
         let mistake = Mistake::new("no-manifest", member.service.image.span, message).label("no manifest to name");
         let help = format!("build it: wharf build {} --distro {} --arch {}", key.image, key.distro, key.arch);
         // For an estate of its own, a project writes the release unasked.
-        let named = if member.ground.estate.origin == Origin::Project { "" } else { " --release current" };
-        let mistake = mistake.help(help + named);
+        let estate = member.ground.estate;
+        let own = cell.and_then(|cell| estate.cells.get(cell)?.release.as_ref()).map(|release| &release.value);
+        let named = match own.or(estate.release()) {
+            Some(release) => format!(" --release {release}"),
+            None if estate.origin == Origin::Project => String::new(),
+            None => " --release current".to_owned(),
+        };
+        let mistake = mistake.help(help + &named);
         if !log.iter().any(|known| known.message == mistake.message) {
             log.push(mistake);
         }
@@ -143,7 +157,7 @@ fn base(
         }
     };
     let mut parts = ContainerParts::new(name, image.clone());
-    let changes = member.changes(log);
+    let changes = member.changes();
     let command = changes.iter().rev().find_map(|own| own.command.as_ref()).or(spec.command.as_ref());
     let mut environment: BTreeMap<String, String> =
         spec.env.iter().map(|(name, text)| (name.clone(), member.fill(text, span, log))).collect();
@@ -204,10 +218,7 @@ fn storage(
                 }
             }
             MountSource::Volume { name, shared } => {
-                let group = member.group.name.as_str();
-                let own = *shared || name.as_str() == group || name.as_str().starts_with(&format!("{group}-"));
-                let text = if own { name.to_string() } else { format!("{group}-{name}") };
-                match ObjectName::new(text) {
+                match ObjectName::new(estate::volume(member.group, name, *shared)) {
                     Ok(name) => {
                         volumes.insert(name.clone(), mount.span);
                         Source::Volume { name: name.clone(), unit: Some(name) }
@@ -239,28 +250,7 @@ fn storage(
             }
         }
     }
-    for (name, used) in &member.service.secrets {
-        let Some(object) = member.ground.vault.object(name) else {
-            log.push(missing_secret(member, name.as_str(), used.span));
-            continue;
-        };
-        let seen = match &used.env {
-            Some(variable) => SecretAs::Environment(variable.clone()),
-            None => {
-                let (uid, gid) = owner(member, used.owner.as_ref(), used.group.as_ref(), used.span, log);
-                let target = used.path.clone().or_else(|| ImagePath::new(&format!("/run/secrets/{name}")).ok());
-                let Some(target) = target else { continue };
-                SecretAs::File { target, uid, gid, mode: used.mode.map_or(0o400, |mode| u32::from(mode.0)) }
-            }
-        };
-        match ObjectName::new(object) {
-            Ok(object) => {
-                secrets.insert(object.to_string(), SecretSource::Value(name.clone()));
-                storage.secrets.push(Secret { name: object, seen });
-            }
-            Err(error) => log.push(refused(member, used.span, &error.to_string())),
-        }
-    }
+    storage.secrets.extend(given(member, &member.service.secrets, secrets, log));
     for (path, tmpfs) in &spec.tmpfs {
         let size = tmpfs.size.as_ref().map(|size| format!("size={size}"));
         let mode = tmpfs.mode.map(|mode| format!("mode={:04o}", mode.0));
@@ -270,6 +260,49 @@ fn storage(
     storage.read_only = !spec.relax.contains_key(&Relax::ReadOnly) && !spec.relax.contains_key(&Relax::Privileged);
     storage.shm = spec.limits.shm.as_deref().and_then(bytes);
     storage
+}
+
+/// Secrets as a container gets them; those of a cell where they are one for each.
+fn given(
+    member: &Member<'_>,
+    uses: &BTreeMap<SecretName, SecretUse>,
+    secrets: &mut BTreeMap<String, SecretSource>,
+    log: &mut Log,
+) -> Vec<Secret> {
+    let mut found = Vec::new();
+    for (asked, used) in uses {
+        let name = member.secret(asked);
+        let Some(object) = member.ground.vault.object(&name) else {
+            log.push(missing_secret(member, name.as_str(), used.span));
+            continue;
+        };
+        let seen = match &used.env {
+            Some(variable) => SecretAs::Environment(variable.clone()),
+            None => {
+                let (uid, gid) = owner(member, used.owner.as_ref(), used.group.as_ref(), used.span, log);
+                // The same path in every cell.
+                let target = used.path.clone().or_else(|| ImagePath::new(&format!("/run/secrets/{asked}")).ok());
+                let Some(target) = target else { continue };
+                SecretAs::File { target, uid, gid, mode: used.mode.map_or(0o400, |mode| u32::from(mode.0)) }
+            }
+        };
+        match ObjectName::new(object) {
+            Ok(object) => {
+                secrets.insert(object.to_string(), SecretSource::Value(name));
+                found.push(Secret { name: object, seen });
+            }
+            Err(error) => log.push(refused(member, used.span, &error.to_string())),
+        }
+    }
+    found
+}
+
+/// Whether two secrets would be at one place of a container.
+fn same_place(one: &SecretAs, other: &SecretAs) -> bool {
+    match (one, other) {
+        (SecretAs::File { target, .. }, SecretAs::File { target: other, .. }) => target == other,
+        (one, other) => one == other,
+    }
 }
 
 /// The mistake of a secret that has no value.
@@ -342,8 +375,8 @@ fn networking(member: &Member<'_>, log: &mut Log) -> Networking {
         };
         networking.publish.push(Publish { address, host: publish.port.number, container: publish.to, protocol });
     }
-    // Members of a cluster know each other, and themselves, by name; others do not change with every host.
-    if member.service.update.quorum && spec.network != estate::Network::None {
+    // Only who asks for it: the units of the others would change with every member.
+    if spec.names_members {
         let network = member.service.on_network.as_ref().map(|name| &name.value);
         let hosts = member.group.members.iter().filter_map(|name| member.ground.estate.hosts.get(name));
         networking.hosts.extend(hosts.map(|host| (host.name.to_string(), member.ground.estate.address(host, network))));
@@ -389,7 +422,8 @@ fn security(spec: &estate::Container) -> Security {
 
 fn limits(member: &Member<'_>, log: &mut Log) -> Limits {
     let spec = &member.service.container;
-    let mut limits = Limits { sysctl: spec.sysctls.clone(), ..Limits::default() };
+    let sysctl = spec.sysctls.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
+    let mut limits = Limits { sysctl, ..Limits::default() };
     if member.ground.estate.limits_unenforced {
         return limits;
     }
@@ -464,7 +498,7 @@ fn head(member: &Member<'_>) -> Head {
     for binding in member.group.needs.values().filter(|binding| binding.order) {
         if let Provider::Group(name) = &binding.provider
             && *name != member.group.name
-            && member.ground.placed.groups.get(name).is_some_and(|group| group.members.contains(&member.host.name))
+            && member.ground.placed.groups.get(name).is_some_and(|group| group.index_of(&member.host.name).is_some())
         {
             after.extend(unit_of(name, UnitKind::Container));
         }
@@ -525,7 +559,13 @@ fn service(member: &Member<'_>, mut parts: ContainerParts, log: &mut Log) -> Res
 }
 
 /// A task as a container that runs once, and its timer where it has a schedule.
-fn task_units(member: &Member<'_>, task: &Task, base: &ContainerParts, log: &mut Log) -> Vec<Meaning> {
+fn task_units(
+    member: &Member<'_>,
+    task: &Task,
+    base: &ContainerParts,
+    secrets: &mut BTreeMap<String, SecretSource>,
+    log: &mut Log,
+) -> Vec<Meaning> {
     let mut units = Vec::new();
     let name = match ObjectName::new(format!("{}-task-{}", member.group.name, task.name)) {
         Ok(name) => name,
@@ -550,6 +590,9 @@ fn task_units(member: &Member<'_>, task: &Task, base: &ContainerParts, log: &mut
     }
     // Ports are the service's.
     parts.network.publish.clear();
+    let own = given(member, &task.secrets, secrets, log);
+    parts.storage.secrets.retain(|secret| !own.iter().any(|own| same_place(&own.seen, &secret.seen)));
+    parts.storage.secrets.extend(own);
     parts.life.start = Some(Timeout::After(Period::from_millis(task.timeout_ms)));
     match Container::new(parts) {
         Ok(container) => units.push(Meaning::Container(Box::new(container))),

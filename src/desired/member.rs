@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::estate::{Binding, Group, Host, Image, ImageKey, Overrides, Port, Provider, Service, Text, VarValue};
-use crate::name::{CapabilityName, HostName, RoleName};
-use crate::spec::{Log, Mistake, Scalar, Span, Spanned};
+use crate::name::{CapabilityName, HostName, SecretName};
+use crate::spec::{Log, Mistake, Scalar, Span};
 
 use super::Ground;
 
@@ -29,6 +29,12 @@ pub struct Member<'a> {
     pub index: usize,
 }
 
+/// A name whose value is being made, and those that it is made for.
+struct Inside<'a> {
+    name: &'a str,
+    outer: Option<&'a Inside<'a>>,
+}
+
 /// The services of a host, in the order of their groups' names.
 pub fn members_on<'a>(ground: Ground<'a>, host: &'a Host, log: &mut Log) -> Vec<Member<'a>> {
     let mut members = Vec::new();
@@ -41,7 +47,7 @@ pub fn members_on<'a>(ground: Ground<'a>, host: &'a Host, log: &mut Log) -> Vec<
             log.push(Mistake::new("unbuildable", service.image.span, message).label("this image"));
             continue;
         };
-        let index = group.members.iter().position(|name| *name == host.name).unwrap_or(0);
+        let index = group.index_of(&host.name).unwrap_or(0);
         members.push(Member { ground, group, service, host, image, key, index });
     }
     members
@@ -64,8 +70,13 @@ impl<'a> Member<'a> {
         provided.or_else(|| self.group.ports.values().next())
     }
 
+    /// What a secret is called that its service asks for: there is one for each cell of some.
+    pub fn secret(&self, name: &SecretName) -> SecretName {
+        self.ground.placed.secrets.of(name, self.group.cell.as_ref())
+    }
+
     /// Changes, weakest first, each with where it stands.
-    pub fn changes(&self, log: &mut Log) -> Vec<&'a Overrides> {
+    pub fn changes(&self) -> Vec<&'a Overrides> {
         let Ground { estate, .. } = self.ground;
         let mut layers = vec![&self.service.own];
         layers.extend(self.group.instance.as_ref().and_then(|name| self.service.instances.get(name)));
@@ -73,23 +84,18 @@ impl<'a> Member<'a> {
             layers.extend(estate.stamps.get(&self.group.name).map(|stamp| &stamp.own));
         }
         layers.push(&estate.own);
-        let shared = self.group.cell.as_ref().and_then(|cell| estate.cells.get(cell));
-        let shared = shared.into_iter().flat_map(|cell| &cell.shares);
-        let shared = shared.filter(|share| share.hosts.iter().any(|name| name.value == self.host.name));
-        let mut names: Vec<&Spanned<RoleName>> = self.host.roles.iter().collect();
-        for role in shared.flat_map(|share| &share.roles) {
-            if !names.iter().any(|known| known.value == role.value) {
-                names.push(role);
-            }
-        }
-        let roles: Vec<&Overrides> =
-            names.into_iter().filter_map(|role| estate.roles.get(&role.value).map(|changes| &changes.own)).collect();
-        disagreements(self.host, &roles, log);
-        layers.extend(roles);
+        let roles = estate.roles_on(self.host, self.group.cell.as_ref());
+        layers.extend(roles.into_iter().filter_map(|role| estate.roles.get(role)).map(|changes| &changes.own));
         let cell = self.group.cell.as_ref().or(self.host.cell.as_ref());
         layers.extend(cell.and_then(|cell| estate.cells.get(cell)).map(|cell| &cell.own));
         layers.push(&self.host.own);
         layers
+    }
+
+    /// Where each variable gets its value, by name.
+    pub fn variables(&self) -> BTreeMap<&'a str, Span> {
+        let all = self.changes().into_iter().flat_map(|own| &own.vars);
+        all.map(|(name, value)| (name.as_str(), value.span)).collect()
     }
 
     /// A text with all references filled in; a mistake at `span` where one has no value.
@@ -97,12 +103,42 @@ impl<'a> Member<'a> {
         match text.fill(|name| self.value(name)) {
             Ok(text) => text,
             Err(name) => {
-                let message = format!("`${{{name}}}` has no value for `{}` on {}", self.group.name, self.host.name);
-                let mistake = Mistake::new("variable", span, message).label("in a text of this");
-                log.push(mistake.help_if(self.hint(&name)));
+                log.push(self.valueless(&name, span));
                 String::new()
             }
         }
+    }
+
+    /// A word of a grant of this provider's, for a need that others call `name` and `user`.
+    pub fn fill_grant(&self, text: &Text, (name, user): (&str, &str)) -> Result<String, String> {
+        text.fill(|key| match key {
+            "need.name" => Some(name.to_owned()),
+            "need.user" => Some(user.to_owned()),
+            key => self.value(key),
+        })
+    }
+
+    /// The mistake of a name that has no value here.
+    fn valueless(&self, name: &str, span: Span) -> Mistake {
+        let message = format!("`${{{name}}}` has no value for `{}` on {}", self.group.name, self.host.name);
+        Mistake::new("variable", span, message).label("in a text of this").help_if(self.hint(name))
+    }
+
+    /// Reports needs whose `name` or `user` cannot be completed.
+    pub fn check_needs(&self, log: &mut Log) {
+        for (name, need) in &self.service.needs {
+            let answered = self.group.needs.get(name).is_some_and(|binding| binding.provider != Provider::Nobody);
+            for text in [&need.name, &need.user].into_iter().flatten().filter(|_| answered) {
+                if let Err(name) = self.fill_need(text, None) {
+                    log.push(self.valueless(&name, need.span));
+                }
+            }
+        }
+    }
+
+    /// A text of a need. What it is called follows from no need: it could be its own.
+    fn fill_need(&self, text: &Text, inside: Option<&Inside<'_>>) -> Result<String, String> {
+        text.fill(|name| if name.starts_with("needs.") { None } else { self.value_in(name, inside) })
     }
 
     fn hint(&self, name: &str) -> Option<String> {
@@ -120,6 +156,15 @@ impl<'a> Member<'a> {
 
     /// What a name of a text stands for.
     fn value(&self, name: &str) -> Option<String> {
+        self.value_in(name, None)
+    }
+
+    /// The same inside of what other names stand for; none for one that is made of itself.
+    fn value_in(&self, name: &str, outer: Option<&Inside<'_>>) -> Option<String> {
+        if std::iter::successors(outer, |inside| inside.outer).any(|inside| inside.name == name) {
+            return None;
+        }
+        let inside = Inside { name, outer };
         match name {
             "address" => Some(self.address().to_string()),
             "cell" => self.group.cell.as_ref().or(self.host.cell.as_ref()).map(ToString::to_string),
@@ -135,16 +180,19 @@ impl<'a> Member<'a> {
                     return self.group.ports.get(&name).map(|port| port.number.to_string());
                 }
                 if let Some(variable) = name.strip_prefix("vars.") {
-                    let changes = self.changes(&mut Log::new());
+                    let changes = self.changes();
                     let value = changes.iter().rev().find_map(|own| own.vars.get(variable))?;
                     return match &value.value {
+                        VarValue::One(Scalar::Text(text)) => {
+                            Text::template(text).fill(|name| self.value_in(name, Some(&inside))).ok()
+                        }
                         VarValue::One(scalar) => Some(super::text::scalar(scalar)),
                         _ => None,
                     };
                 }
                 let (need, what) = name.strip_prefix("needs.")?.rsplit_once('.')?;
                 let need = CapabilityName::new(need).ok()?;
-                let facts = self.need(self.group.needs.get(&need)?, &need)?;
+                let facts = self.need_in(self.group.needs.get(&need)?, &need, Some(&inside))?;
                 match facts.get(what)? {
                     Value::String(text) => Some(text.clone()),
                     Value::Number(number) => Some(number.to_string()),
@@ -156,13 +204,15 @@ impl<'a> Member<'a> {
 
     /// What a template sees of a need, but for a group's members; nothing where nobody answers it.
     pub fn need(&self, binding: &Binding, name: &CapabilityName) -> Option<Value> {
+        self.need_in(binding, name, None)
+    }
+
+    fn need_in(&self, binding: &Binding, name: &CapabilityName, inside: Option<&Inside<'_>>) -> Option<Value> {
         let Ground { estate, placed, project, .. } = self.ground;
         let asked = self.service.needs.get(name);
-        // What a need is called follows from no need: it could be its own.
-        let value = |name: &str| if name.starts_with("needs.") { None } else { self.value(name) };
-        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| text.fill(value).ok());
+        let fill = |text: &Option<Text>| text.as_ref().and_then(|text| self.fill_need(text, inside).ok());
         let (account, user) = (asked.and_then(|need| fill(&need.name)), asked.and_then(|need| fill(&need.user)));
-        let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| secret.value.to_string());
+        let secret = asked.and_then(|need| need.secret.as_ref()).map(|secret| self.secret(&secret.value).to_string());
         let (host, port, protocol, members, provider) = match &binding.provider {
             Provider::Nobody => return None,
             Provider::External(name) => {
@@ -184,8 +234,8 @@ impl<'a> Member<'a> {
                     Some(vip) => vip.name.clone().unwrap_or_else(|| vip.address.to_string()),
                     None => {
                         // Its own host's, where there is one.
-                        let near = group.members.iter().find(|member| **member == self.host.name);
-                        let host = estate.hosts.get(near.or(group.members.first())?)?;
+                        let near = group.index_of(&self.host.name).unwrap_or(0);
+                        let host = estate.hosts.get(group.members.get(near)?)?;
                         estate.address(host, service.on_network.as_ref().map(|name| &name.value)).to_string()
                     }
                 };
@@ -213,26 +263,6 @@ pub fn members(ground: Ground<'_>, group: &Group, port: Option<u16>) -> Vec<Valu
             }
         })
         .collect()
-}
-
-/// Roles of one host that say different things.
-fn disagreements(host: &Host, roles: &[&Overrides], log: &mut Log) {
-    let mut seen: BTreeMap<&str, (&VarValue, Span)> = BTreeMap::new();
-    for (name, value) in roles.iter().flat_map(|own| &own.vars) {
-        match seen.get(name.as_str()) {
-            Some((other, first)) if **other != value.value => {
-                let message = format!("two roles of {} give `{name}` different values", host.name);
-                let mistake = Mistake::new("conflict", value.span, message).label("this one");
-                let mistake = mistake.also(*first, "and this one").help("set it in the host itself: that counts most");
-                if !log.contains(&mistake) && !host.own.vars.contains_key(name) {
-                    log.push(mistake);
-                }
-            }
-            _ => {
-                seen.insert(name, (&value.value, value.span));
-            }
-        }
-    }
 }
 
 /// The names of hosts that can hold a VIP.

@@ -8,9 +8,12 @@ mod host;
 mod meaning;
 mod member;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -23,7 +26,6 @@ use crate::spec::{Log, Mistake};
 use crate::unit::{Ask, Meaning};
 
 pub use context::context;
-pub use host::PODMAN;
 pub use meaning::LOCAL;
 
 pub use member::{Member, members_on};
@@ -39,19 +41,19 @@ pub trait Vault: Sync {
 }
 
 /// What an estate's hosts shall have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
     /// By host.
     pub hosts: BTreeMap<HostName, HostDesired>,
 }
 
 /// What one host shall have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostDesired {
     /// Files, by absolute path.
     pub files: BTreeMap<String, HostFile>,
-    /// What its units mean, by the path of their file.
-    pub meanings: BTreeMap<String, Meaning>,
+    /// What its units mean, by the path of their file; hosts share those that are equal.
+    pub meanings: BTreeMap<String, Arc<Meaning>>,
     /// What wharf has to do for a unit that its podman cannot.
     pub asks: BTreeMap<String, Vec<Ask>>,
     /// Secrets of podman's, by its name for them.
@@ -63,8 +65,8 @@ pub struct HostDesired {
 /// A file of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostFile {
-    /// Its bytes; never a secret.
-    pub bytes: Vec<u8>,
+    /// Its bytes; never a secret. Hosts share those that were made of equal things.
+    pub bytes: Arc<[u8]>,
     /// Its owner.
     pub uid: u32,
     /// Its group.
@@ -77,7 +79,7 @@ pub struct HostFile {
 
 impl HostFile {
     /// A file of root's that all can read.
-    pub fn plain(bytes: impl Into<Vec<u8>>, of: BTreeSet<ServiceName>) -> Self {
+    pub fn plain(bytes: impl Into<Arc<[u8]>>, of: BTreeSet<ServiceName>) -> Self {
         Self { bytes: bytes.into(), uid: 0, gid: 0, mode: 0o644, of }
     }
 
@@ -146,13 +148,21 @@ pub fn desired<'a>(ground: Ground<'a>, hosts: impl IntoIterator<Item = &'a HostN
     host::all(ground, hosts)
 }
 
-/// Every option of every file of a member, by the file's path, with where it comes from.
-pub fn settings(member: &Member<'_>, wrong: &mut Wrong) -> Vec<(String, Vec<Setting>)> {
-    match shared::Common::new(member.ground) {
-        Ok(common) => files::settings(member, &common, wrong),
+/// The files of a member by their paths, each with all of its options and where they come from.
+pub type Settings = Vec<(String, Vec<Setting>)>;
+
+/// The settings of each of some members.
+pub fn settings(ground: Ground<'_>, members: &[&Member<'_>], wrong: &mut Wrong) -> Vec<Settings> {
+    let common = match shared::Common::new(ground) {
+        Ok(common) => common,
         Err(error) => {
-            wrong.mistakes.push(Mistake::new("reserved-character", member.service.span, error.to_string()));
-            Vec::new()
+            wrong.mistakes.push(Mistake::new("reserved-character", ground.estate.span, error.to_string()));
+            return Vec::new();
         }
-    }
+    };
+    let of = |member: &&Member<'_>| {
+        member.check_needs(&mut wrong.mistakes);
+        files::settings(member, &common, wrong)
+    };
+    members.iter().map(of).collect()
 }

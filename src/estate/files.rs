@@ -27,6 +27,15 @@ impl FileSource {
     }
 }
 
+/// A file below templates/.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its bytes.
+    pub source: FileSource,
+    /// What messages call it: `templates/x.j2`, `catalogue:templates/x.j2`.
+    pub shown: String,
+}
+
 /// One entry of a tree: what `layers/NAME/PATH` puts at `PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeFile {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::name::{
-    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, RoleName, SecretName,
-    ServiceName,
+    ArchName, CapabilityName, CellName, DistroName, EstateName, HostName, NetworkName, ReleaseName, RoleName,
+    SecretName, ServiceName,
 };
 use crate::spec::{Origin, Span, Spanned};
+use crate::version::PodmanVersion;
 
 use super::{Generate, Overrides, Transport};
 
@@ -46,12 +47,21 @@ pub struct Estate {
     pub generates: BTreeMap<SecretName, Generate>,
     /// Whether its hosts refuse bounds on memory and processes, as those of the lab do.
     pub limits_unenforced: bool,
-    /// How far releases of cells may be apart.
+    /// Its releases, the oldest first; it runs the last.
+    pub releases: Vec<Spanned<ReleaseName>>,
+    /// How many releases cells may be behind.
     pub skew: u32,
     /// Whether the project or an import defines it.
     pub origin: Origin,
     /// The estate's own node.
     pub span: Span,
+}
+
+impl Estate {
+    /// The release that it runs, where it says so.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        self.releases.last().map(|release| &release.value)
+    }
 }
 
 /// `role "compute" { var …; override … }`
@@ -76,8 +86,8 @@ pub struct Host {
     pub user: Option<String>,
     /// Whether commands run here, without ssh.
     pub local: bool,
-    /// The podman that it has.
-    pub podman: Option<Spanned<String>>,
+    /// The podman that it has; that of Debian 13 unless told.
+    pub podman: Option<Spanned<PodmanVersion>>,
     /// Its architecture; x86_64 unless told.
     pub arch: Option<Spanned<ArchName>>,
     /// What the images on it are built for; the estate's unless told.
@@ -96,6 +106,13 @@ pub struct Host {
     pub maintenance: Option<String>,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Host {
+    /// The podman that it has, or is taken to have.
+    pub fn podman(&self) -> PodmanVersion {
+        self.podman.as_ref().map_or(PodmanVersion::USUAL, |version| version.value)
+    }
 }
 
 /// `network "internal" address="10.0.0.5" interface="bond0"`
@@ -117,7 +134,7 @@ pub struct Cell {
     /// Hosts that serve it without belonging to it, and what they are there.
     pub shares: Vec<Share>,
     /// The release that it stays on.
-    pub release: Option<Spanned<String>>,
+    pub release: Option<Spanned<ReleaseName>>,
     /// Changes for this cell.
     pub own: Overrides,
     /// Where the node stands.

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::name::{ArchName, DistroName, EstateName, ImageName, ServiceName};
 use crate::spec::{Origin, Sources, Span};
 
-use super::{Arch, Compression, Distro, Estate, FileSource, Image, Layering, Placed, Service, Tier};
+use super::{Arch, Compression, Distro, Estate, Image, Layering, Placed, Service, Template, Tier};
 
 /// Which image, for what: the order of outputs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +67,7 @@ pub struct Project {
     /// Where the services of each estate run.
     pub placed: BTreeMap<EstateName, Placed>,
     /// Every file below templates/, imported ones too; one's own counts where both have one.
-    pub templates: BTreeMap<String, FileSource>,
+    pub templates: BTreeMap<String, Template>,
     /// Imports by their text, each with the digest of all that it brought.
     pub imports: BTreeMap<String, Digest>,
     /// `compression` of the project.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::name::{SecretName, ServiceName};
+use crate::name::{CellName, NameError, SecretName, ServiceName};
 use crate::spec::Span;
 
 /// `generate "keystone-db" length=32 alphabet="alnum"`
@@ -11,6 +11,8 @@ use crate::spec::Span;
 pub struct Generate {
     /// How it is made.
     pub rule: Rule,
+    /// Whether each cell has its own.
+    pub per_cell: bool,
     /// Where the node stands.
     pub span: Span,
 }
@@ -163,6 +165,8 @@ pub struct Secrets {
     pub rules: BTreeMap<SecretName, Generate>,
     /// Who uses them, by name.
     pub uses: BTreeMap<SecretName, Vec<SecretUser>>,
+    /// Names of secrets of which each cell has its own, with the name of the rule: `nova-ssh.pub` is made by `nova-ssh`.
+    pub per_cell: BTreeMap<SecretName, SecretName>,
 }
 
 /// Who uses a secret.
@@ -174,7 +178,19 @@ pub struct SecretUser {
     pub span: Span,
 }
 
+/// What a cell's own of a secret is called: `nova-ssh-cell1.pub` of `nova-ssh.pub`, which the rule `nova-ssh` makes.
+pub(super) fn in_cell(name: &SecretName, rule: &SecretName, cell: &CellName) -> Result<SecretName, NameError> {
+    let other_half = name.as_str().strip_prefix(rule.as_str()).unwrap_or_default();
+    SecretName::new(format!("{rule}-{cell}{other_half}"))
+}
+
 impl Secrets {
+    /// What a secret is called for those of a cell, or outside of cells: its own name, unless each cell has its own.
+    pub fn of(&self, name: &SecretName, cell: Option<&CellName>) -> SecretName {
+        let own = cell.zip(self.per_cell.get(name)).and_then(|(cell, rule)| in_cell(name, rule, cell).ok());
+        own.unwrap_or_else(|| name.clone())
+    }
+
     /// The rule that makes a secret, and the name that it stands under: `nova-ssh` for `nova-ssh.pub`.
     pub fn rule(&self, name: &SecretName) -> Option<(&SecretName, &Rule)> {
         let own = self.rules.get_key_value(name);

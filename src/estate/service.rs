@@ -6,7 +6,7 @@ use crate::name::{AccountName, CapabilityName, ImageName, NetworkName, RoleName,
 use crate::path::ImagePath;
 use crate::spec::{Origin, Scalar, Span, Spanned};
 
-use super::{FileSource, Generate, Health, Mode, Owner, Text, Tier};
+use super::{FileSource, Format, Generate, Health, Mode, Owner, Text, Tier};
 
 /// `service "keystone" { … }`: what holds wherever it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +41,8 @@ pub struct Service {
     pub container: Container,
     /// When it counts as up, and what happens when it is not.
     pub life: Life,
-    /// One-shot containers around it.
-    pub tasks: BTreeMap<String, Task>,
+    /// One-shot containers around it, in the order in which they are written.
+    pub tasks: Vec<Task>,
     /// How a fleet of it is changed.
     pub update: Update,
     /// Several of it on one host, by name; one without a name where there are none.
@@ -180,7 +180,7 @@ pub struct Config {
     /// What it is made of.
     pub content: ConfigContent,
     /// What it claims to be.
-    pub format: Option<Spanned<String>>,
+    pub format: Option<Format>,
     /// root unless told; a name is one of the image's accounts.
     pub owner: Option<Owner>,
     /// The owner's group unless told.
@@ -191,6 +191,13 @@ pub struct Config {
     pub on_change: OnChange,
     /// Where the node stands.
     pub span: Span,
+}
+
+impl Config {
+    /// What it claims to be, by what its node says, else by its name.
+    pub fn format(&self) -> Option<Format> {
+        self.format.or_else(|| Format::of_path(&self.path))
+    }
 }
 
 /// What a config file is made of.
@@ -265,19 +272,32 @@ pub struct Container {
     /// Namespaces of the host that it shares.
     pub share: Vec<Namespace>,
     /// Kernel parameters of its own namespaces.
-    pub sysctls: BTreeMap<String, String>,
+    pub sysctls: BTreeMap<String, Spanned<String>>,
     /// Bounds.
     pub limits: Limits,
     /// Names for addresses, in its /etc/hosts.
     pub add_hosts: BTreeMap<String, Text>,
+    /// Whether the names of all members of its group are there too.
+    pub names_members: bool,
     /// OCI labels.
     pub labels: BTreeMap<String, Text>,
     /// The pod that it runs in.
     pub pod: Option<Spanned<ServiceName>>,
-    /// The ordinary account of the host that runs it, and its id there.
-    pub run_as: Option<Spanned<(AccountName, u32)>>,
+    /// The ordinary account of the host that runs it.
+    pub run_as: Option<Spanned<RunAs>>,
     /// A time zone of the image.
     pub timezone: Option<String>,
+}
+
+/// `run-as "nova" uid=2001 gid=2001`: an account of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunAs {
+    /// Its name.
+    pub account: AccountName,
+    /// Its id, which is the superuser's in its containers.
+    pub uid: u32,
+    /// The id of its group, likewise; the same number unless told.
+    pub gid: u32,
 }
 
 /// `mount "/var/lib/mysql" volume="mariadb"` or `host="/dev/log"`
@@ -494,6 +514,8 @@ pub struct Task {
     pub timeout_ms: u64,
     /// The account in the container; the service's unless told.
     pub user: Option<String>,
+    /// Secrets that it gets beside the service's.
+    pub secrets: BTreeMap<SecretName, SecretUse>,
     /// Where the node stands.
     pub span: Span,
 }
@@ -674,14 +696,4 @@ pub enum KeyChange {
     List(Vec<Scalar>),
     /// Changes below it.
     Keys(BTreeMap<String, Spanned<KeyChange>>),
-}
-
-/// What a file's name says that it is, where it says so for sure.
-pub fn format_of(path: &str) -> Option<&'static str> {
-    match path.rsplit_once('.')?.1 {
-        "ini" => Some("ini"),
-        "yaml" | "yml" => Some("yaml"),
-        "json" => Some("json"),
-        _ => None,
-    }
 }

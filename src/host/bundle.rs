@@ -97,7 +97,13 @@ impl Bundle {
     ///
     /// # Errors
     /// Where tar cannot say its name.
-    pub fn generation(&mut self, generation: &Generation, does: &[Step], undo: &[Step], force: &str) -> Result<(), BundleError> {
+    pub fn generation(
+        &mut self,
+        generation: &Generation,
+        does: &[Step],
+        undo: &[Step],
+        force: &str,
+    ) -> Result<(), BundleError> {
         let content = &generation.content;
         let folder = format!("generations/{}", generation.number);
         let names = |names: Vec<&String>| names.into_iter().fold(String::new(), |text, name| text + name + "\n");

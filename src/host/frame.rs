@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn an_answer_without_its_end_is_cut_off() {
-        for text in ["", "motd", "wharf 1\n", "wharf 1\nfacts 5\nab", "wharf 1\nfacts 2\nab", "wharf 1\nfacts 2\nabend 0"] {
+        for text in
+            ["", "motd", "wharf 1\n", "wharf 1\nfacts 5\nab", "wharf 1\nfacts 2\nab", "wharf 1\nfacts 2\nabend 0"]
+        {
             assert!(matches!(all(text), Err(FrameError::Cut)), "{text:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +59,7 @@ pub struct Content {
     /// Files at their own paths, and those by content.
     pub files: BTreeMap<String, FileRecord>,
     /// What its units mean, by the path of their file.
-    pub meanings: BTreeMap<String, Meaning>,
+    pub meanings: BTreeMap<String, Arc<Meaning>>,
     /// podman's secrets, by name, and the groups that use them.
     pub secrets: BTreeMap<String, BTreeSet<ServiceName>>,
     /// Images, by the reference that units name, and the groups that run them.
@@ -88,7 +89,9 @@ pub enum GenerationError {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// Another wharf's.
-    #[error("it is of version {0}, and this wharf reads version {VERSION}: use the wharf that wrote it, or a newer one")]
+    #[error(
+        "it is of version {0}, and this wharf reads version {VERSION}: use the wharf that wrote it, or a newer one"
+    )]
     Version(u32),
 }
 
@@ -119,7 +122,6 @@ impl Generation {
         // Of maps and texts alone: it can always be written.
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
-
 }
 
 impl Content {
@@ -150,7 +152,8 @@ impl Content {
 
     /// The units to ask about, as systemd names them.
     pub fn unit_list(&self) -> String {
-        let names: BTreeSet<String> = self.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
+        let names: BTreeSet<String> =
+            self.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
         names.into_iter().fold(String::new(), |text, name| text + &name + "\n")
     }
 }
@@ -178,7 +181,13 @@ mod tests {
 
     fn some() -> Generation {
         let mut content = Content::default();
-        let record = |text: &str| FileRecord { sha256: Digest::of(text.as_bytes()), uid: 0, gid: 0, mode: 0o644, of: BTreeSet::new() };
+        let record = |text: &str| FileRecord {
+            sha256: Digest::of(text.as_bytes()),
+            uid: 0,
+            gid: 0,
+            mode: 0o644,
+            of: BTreeSet::new(),
+        };
         content.files.insert("/etc/containers/systemd/a b.container".to_owned(), record("a"));
         content.files.insert("/var/lib/wharf/files/ff".to_owned(), record("b"));
         Generation::new(3, header(), content)

@@ -106,9 +106,9 @@ impl LinkError {
     /// What to do about it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::HostKey { .. } => {
-                Some("make sure that it is the host; then ssh-keygen -R takes the old key out of known_hosts, and ssh asks for the new one")
-            }
+            Self::HostKey { .. } => Some(
+                "make sure that it is the host; then ssh-keygen -R takes the old key out of known_hosts, and ssh asks for the new one",
+            ),
             Self::Denied { .. } => Some("ssh has to get in without a question: an agent or a key without a passphrase"),
             Self::Unreachable { .. } => Some("`maintenance \"reason\"` in the host's node leaves it out for now"),
             _ => None,
@@ -247,7 +247,8 @@ impl<'a> Link<'a> {
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| LinkError::Program { program: program.clone(), error })?;
-        let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             let error = std::io::Error::other("it has no standard streams");
             return Err(LinkError::Program { program, error });
@@ -258,7 +259,8 @@ impl<'a> Link<'a> {
         thread::scope(|scope| {
             scope.spawn(|| {
                 // Where the script ends early nobody reads on; its exit code says why.
-                let sent = stdin.write_all(script.as_bytes()).and_then(|()| std::io::copy(payload, &mut stdin).map(|_| ()));
+                let sent =
+                    stdin.write_all(script.as_bytes()).and_then(|()| std::io::copy(payload, &mut stdin).map(|_| ()));
                 drop(stdin);
                 sent
             });
@@ -389,7 +391,9 @@ impl Ssh {
 
 /// Whether sshd dropped the connection for being one of too many.
 fn dropped(said: &str) -> bool {
-    ["kex_exchange_identification", "Connection reset by", "Connection closed by"].iter().any(|text| said.contains(text))
+    ["kex_exchange_identification", "Connection reset by", "Connection closed by"]
+        .iter()
+        .any(|text| said.contains(text))
 }
 
 /// Why a host was not heard, out of ssh's own words.
@@ -438,7 +442,12 @@ mod tests {
     use super::*;
 
     fn here(script: &str, payload: &[u8], limit: u64) -> (Result<(), LinkError>, Vec<(String, String)>) {
-        let ssh = Ssh { program: "ssh".into(), config: None, sockets: "/nonexistent".into(), connect: Duration::from_secs(1) };
+        let ssh = Ssh {
+            program: "ssh".into(),
+            config: None,
+            sockets: "/nonexistent".into(),
+            connect: Duration::from_secs(1),
+        };
         let hops = Hops::default();
         let link = Link::new(&ssh, &hops, Destination::Local, false);
         let mut found = Vec::new();

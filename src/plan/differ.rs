@@ -1,6 +1,7 @@
 //! One host: what it has beside what it shall have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Change, Class, Content, Drift, Facts, FileRecord, Odd, Reason};
 use crate::name::ServiceName;
@@ -18,20 +19,22 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     let replaced: BTreeSet<String> =
         found.iter().filter(|change| change.class == Class::Replace).map(|change| change.object.clone()).collect();
     for change in &mut found {
-        let Some(Meaning::Container(container)) = meaning_of(&change.object, wanted) else { continue };
-        let uses: Vec<Reason> = used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
+        let Some(Meaning::Container(container)) = meaning_of(&change.object, wanted).map(Arc::as_ref) else { continue };
+        let uses: Vec<Reason> =
+            used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
         if !uses.is_empty() && change.class < Class::Restart {
             change.class = Class::Restart;
         }
         change.reasons.extend(uses);
     }
     for (path, meaning) in &wanted.meanings {
-        let Meaning::Container(container) = meaning else { continue };
+        let Meaning::Container(container) = &**meaning else { continue };
         let object = meaning.unit().to_string();
         if found.iter().any(|change| change.object == object) || is_task(container) {
             continue;
         }
-        let uses: Vec<Reason> = used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
+        let uses: Vec<Reason> =
+            used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
         if !uses.is_empty() {
             let services = wanted.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
             found.push(Change { object, services, class: Class::Restart, reasons: uses, wave: 0 });
@@ -51,7 +54,7 @@ fn is_unit(path: &str, applied: &Content, wanted: &Content) -> bool {
     applied.meanings.contains_key(path) || wanted.meanings.contains_key(path)
 }
 
-fn meaning_of<'a>(object: &str, content: &'a Content) -> Option<&'a Meaning> {
+fn meaning_of<'a>(object: &str, content: &'a Content) -> Option<&'a Arc<Meaning>> {
     content.meanings.values().find(|meaning| meaning.unit().to_string() == object)
 }
 
@@ -110,7 +113,7 @@ fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Optio
     let change = |class, reasons| {
         Some(Change { object: meaning.unit().to_string(), services: record.of.clone(), class, reasons, wave: 0 })
     };
-    let runs = match meaning {
+    let runs = match &**meaning {
         Meaning::Container(container) => !is_task(container),
         Meaning::Service(_) | Meaning::Timer(_) | Meaning::Pod(_) => true,
         Meaning::Image(_) | Meaning::Network(_) | Meaning::Volume(_) | Meaning::Target(_) => false,
@@ -124,8 +127,9 @@ fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Optio
     };
     if old != new {
         let reasons = reasons(old, new);
-        let only_said = reasons.iter().all(|reason| matches!(reason, Reason::Setting { name } if name == "description"));
-        return match new {
+        let only_said =
+            reasons.iter().all(|reason| matches!(reason, Reason::Setting { name } if name == "description"));
+        return match &**new {
             _ if only_said => change(Class::FileOnly, reasons),
             Meaning::Network(_) | Meaning::Volume(_) => change(Class::Replace, reasons),
             _ if runs => change(Class::Restart, reasons),
@@ -160,7 +164,11 @@ fn reasons(old: &Meaning, new: &Meaning) -> Vec<Reason> {
         found.push(Reason::Image { from: one.image.digest().to_string(), to: other.image.digest().to_string() });
     }
     let mounts = |storage: &crate::unit::container::Storage| -> BTreeMap<String, String> {
-        storage.mounts.iter().map(|mount| (mount.target.to_string(), format!("{:?}", (&mount.source, &mount.options)))).collect()
+        storage
+            .mounts
+            .iter()
+            .map(|mount| (mount.target.to_string(), format!("{:?}", (&mount.source, &mount.options))))
+            .collect()
     };
     let secrets = |storage: &crate::unit::container::Storage| -> BTreeMap<String, String> {
         let place = |seen: &SecretAs| match seen {
@@ -173,7 +181,9 @@ fn reasons(old: &Meaning, new: &Meaning) -> Vec<Reason> {
         let keys: BTreeSet<String> = one.keys().chain(other.keys()).cloned().collect();
         keys.into_iter().filter(|key| one.get(key) != other.get(key)).collect()
     };
-    found.extend(differing(mounts(&one.storage), mounts(&other.storage)).into_iter().map(|path| Reason::Config { path }));
+    found.extend(
+        differing(mounts(&one.storage), mounts(&other.storage)).into_iter().map(|path| Reason::Config { path }),
+    );
     found.extend(
         differing(secrets(&one.storage), secrets(&other.storage)).into_iter().map(|place| Reason::Secret { place }),
     );
@@ -218,7 +228,8 @@ fn settings<T: serde::Serialize>(one: &T, other: &T, but: &[&str], found: &mut V
 fn file(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Option<Change> {
     let (old, new) = (applied.files.get(path), wanted.files.get(path));
     let services = new.or(old).map(|file| file.of.clone()).unwrap_or_default();
-    let change = |class, reason| Some(Change { object: path.to_owned(), services, class, reasons: vec![reason], wave: 0 });
+    let change =
+        |class, reason| Some(Change { object: path.to_owned(), services, class, reasons: vec![reason], wave: 0 });
     match (old, new) {
         (Some(_), None) => change(Class::Remove, Reason::Gone),
         (None, Some(_)) => change(Class::FileOnly, Reason::New),
@@ -237,7 +248,7 @@ fn kind(path: &str, wanted: &Content) -> Class {
 /// The units that read a file again when it changes.
 pub(super) fn reloaded<'a>(path: &'a str, wanted: &'a Content) -> impl Iterator<Item = String> + 'a {
     wanted.meanings.values().filter_map(move |meaning| {
-        let Meaning::Container(container) = meaning else { return None };
+        let Meaning::Container(container) = &**meaning else { return None };
         let parts = container.parts();
         let mounts = parts.storage.mounts.iter().any(|mount| match &mount.source {
             Source::Bind(folder) => path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')),

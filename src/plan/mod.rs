@@ -161,7 +161,7 @@ pub fn content(host: &HostDesired) -> Content {
     let (mut secrets, mut images): (BTreeMap<String, BTreeSet<ServiceName>>, BTreeMap<String, BTreeSet<ServiceName>>) =
         Default::default();
     for (path, meaning) in &host.meanings {
-        let Meaning::Container(container) = meaning else { continue };
+        let Meaning::Container(container) = &**meaning else { continue };
         let of = host.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
         let parts = container.parts();
         for secret in &parts.storage.secrets {
@@ -222,10 +222,9 @@ fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
         return Standing::Unfit { why: "it has no podman".to_owned() };
     };
     let host = ground.estate.hosts.get(name);
-    let said = host.and_then(|host| host.podman.as_ref()).map(|version| version.value.clone());
-    let said = said.unwrap_or_else(|| crate::desired::PODMAN.to_string());
+    let said = host.map(crate::estate::Host::podman);
     // Units are written for the podman that the specs say; an older one would not understand them.
-    if said.parse().is_ok_and(|said: crate::unit::PodmanVersion| has < said) {
+    if let Some(said) = said.filter(|said| has < *said) {
         return Standing::Unfit {
             why: format!("it has podman {has}, and its units are for {said}: write `podman=\"{has}\"` in its node"),
         };

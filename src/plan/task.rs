@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Content, Facts, Grant, Known, Step};
 use crate::desired::{Ground, Member, members_on};
 use crate::digest::Digest;
-use crate::estate::{Group, OncePer, Provider, Service, Task, TaskEvent, TaskPhase, TaskWhen, Undo};
+use crate::estate::{Group, OncePer, Provider, Service, Task, TaskEvent, TaskPhase, TaskWhen, Text, Undo};
 use crate::name::{HostName, ServiceName};
 use crate::spec::Log;
 use crate::unit::Meaning;
@@ -35,7 +35,7 @@ impl Event {
 
 /// The manifest that a group's container runs.
 fn image_of(group: &ServiceName, content: &Content) -> Option<String> {
-    content.meanings.values().find_map(|meaning| match meaning {
+    content.meanings.values().find_map(|meaning| match &**meaning {
         Meaning::Container(container) if container.parts().name.as_str() == group.as_str() => {
             Some(container.parts().image.digest().to_string())
         }
@@ -74,7 +74,7 @@ pub(super) fn steps(
     wanted: &Content,
 ) -> Vec<Step> {
     let mut found = Vec::new();
-    for task in service.tasks.values().filter(|task| is_due(task, event)) {
+    for task in service.tasks.iter().filter(|task| is_due(task, event)) {
         let when = match task.phase {
             Some(TaskPhase::Expand) => true,
             Some(TaskPhase::Migrate | TaskPhase::Contract) => false,
@@ -113,7 +113,7 @@ fn identity(unit: &str, wanted: &Content) -> String {
 
 /// Whether a change cannot be gone back from by itself: a task that nothing undoes, or data that a new image changes.
 pub(super) fn is_one_way(service: &Service, event: Event, steps: &[Step], group: &ServiceName) -> bool {
-    let tasks = service.tasks.values().filter(|task| task.undo == Undo::None);
+    let tasks = service.tasks.iter().filter(|task| task.undo == Undo::None);
     let records: BTreeSet<String> = tasks.map(|task| format!("{group}.{}", task.name)).collect();
     let runs = steps.iter().any(|step| matches!(step, Step::Task { record, .. } if records.contains(record)));
     runs || event.upgrade && service.life.stateful.is_some_and(|stateful| stateful.one_way)
@@ -130,14 +130,19 @@ pub(super) fn grants(ground: Ground<'_>, group: &Group, known: &Known) -> Vec<Gr
         let Some(serves) = ground.project.services.get(&provider.service) else { continue };
         let grant = serves.provides.get(&binding.capability).and_then(|provide| provide.grant.as_ref());
         let (Some(grant), Some(_)) = (grant, need.user.as_ref().or(need.name.as_ref())) else { continue };
-        let Some(host) = group.members.first().and_then(|name| ground.estate.hosts.get(name)) else { continue };
-        let members = members_on(ground, host, &mut Log::new());
-        let Some(member) = members.iter().find(|member| member.group.name == group.name) else { continue };
         // Where it is run: the provider's first host that answered.
         let answers = |host: &&HostName| known.get(*host).is_some_and(Result::is_ok);
         let Some(at) = provider.members.iter().find(answers) else { continue };
-        let run = words(member, &grant.run, need);
-        let secret = need.secret.as_ref().map(|secret| secret.value.clone());
+        let Some(by) = member(ground, &provider.name, at) else { continue };
+        let Some(of) = group.members.first().and_then(|host| member(ground, &group.name, host)) else { continue };
+        let mut log = Log::new();
+        let mut text =
+            |text: &Option<Text>| text.as_ref().map(|text| of.fill(text, need.span, &mut log)).unwrap_or_default();
+        let named = (text(&need.name), text(&need.user));
+        // `check` says what has no value.
+        let words = grant.run.iter().map(|word| by.fill_grant(word, (&named.0, &named.1)));
+        let Ok(run) = words.collect::<Result<Vec<String>, String>>() else { continue };
+        let secret = need.secret.as_ref().map(|secret| of.secret(&secret.value));
         let object = secret.as_ref().and_then(|secret| ground.vault.object(secret)).unwrap_or_default();
         let identity = Digest::of(format!("{run:?} {object}").as_bytes()).hex();
         let record = format!("{}.grant.{}.{name}", provider.name, group.name);
@@ -164,21 +169,8 @@ pub(super) fn grants(ground: Ground<'_>, group: &Group, known: &Known) -> Vec<Gr
     found
 }
 
-/// The words of a grant, with `need.name` and `need.user` filled in.
-fn words(member: &Member<'_>, run: &[crate::estate::Text], need: &crate::estate::Need) -> Vec<String> {
-    let mut log = Log::new();
-    let mut text = |text: &Option<crate::estate::Text>| {
-        text.as_ref().map(|text| member.fill(text, need.span, &mut log)).unwrap_or_default()
-    };
-    let (name, user) = (text(&need.name), text(&need.user));
-    run.iter()
-        .map(|word| {
-            let filled = word.fill(|key| match key {
-                "need.name" => Some(name.clone()),
-                "need.user" => Some(user.clone()),
-                _ => None,
-            });
-            filled.unwrap_or_else(|_| String::new())
-        })
-        .collect()
+/// A group's member on a host.
+fn member<'a>(ground: Ground<'a>, group: &ServiceName, host: &HostName) -> Option<Member<'a>> {
+    let host = ground.estate.hosts.get(host)?;
+    members_on(ground, host, &mut Log::new()).into_iter().find(|member| member.group.name == *group)
 }

@@ -111,7 +111,7 @@ pub(super) fn waves(
             batch.last = last;
             if last {
                 // All that it wants is up: from now on it says so, and brings it up at the next boot.
-                let targets = content.meanings.values().filter(|meaning| matches!(meaning, Meaning::Target(_)));
+                let targets = content.meanings.values().filter(|meaning| matches!(&***meaning, Meaning::Target(_)));
                 let units: Vec<String> = targets.map(|meaning| meaning.unit().to_string()).collect();
                 batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
             }
@@ -274,7 +274,7 @@ fn batch(
     }
     for change in &replaced {
         let meaning = wanted.meanings.values().find(|meaning| meaning.unit().to_string() == change.object);
-        if let Some((kind, name)) = meaning.and_then(object_of) {
+        if let Some((kind, name)) = meaning.and_then(|meaning| object_of(meaning)) {
             batch.steps.push(Step::Drop { kind: kind.to_owned(), name });
         }
     }
@@ -292,7 +292,8 @@ fn batch(
     let mut one_way = false;
     let tasks = |before: bool, steps: &mut Vec<Step>, one_way: &mut bool| {
         for name in groups {
-            let (Some((group, service)), Some(event), Some(place)) = (service_of(name), events.get(name), place(name)) else {
+            let (Some((group, service)), Some(event), Some(place)) = (service_of(name), events.get(name), place(name))
+            else {
                 continue;
             };
             let found = task::steps(service, group, *event, place, before, wanted);
@@ -304,7 +305,8 @@ fn batch(
     let seconds = groups.iter().filter_map(service_of).map(|(_, service)| deadline(service)).max().unwrap_or(300);
     let started: Vec<String> = by_class(Class::Start).filter_map(|change| unit(&change)).collect();
     let restarted: Vec<String> = by_class(Class::Restart).filter_map(|change| unit(&change)).collect();
-    let mut reloaded: Vec<String> = by_class(Class::Reload).flat_map(|change| differ::reloaded(&change.object, wanted)).collect();
+    let mut reloaded: Vec<String> =
+        by_class(Class::Reload).flat_map(|change| differ::reloaded(&change.object, wanted)).collect();
     reloaded.sort();
     reloaded.dedup();
     reloaded.retain(|unit| !started.contains(unit) && !restarted.contains(unit));
@@ -324,7 +326,7 @@ fn batch(
     let containers: Vec<String> = wanted
         .meanings
         .values()
-        .filter_map(|meaning| match meaning {
+        .filter_map(|meaning| match &**meaning {
             Meaning::Container(container) if touched(container) && !differ::is_task(container) => {
                 Some(container.parts().name.to_string())
             }
@@ -332,7 +334,8 @@ fn batch(
         })
         .collect();
     if !containers.is_empty() {
-        let stay = groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
+        let stay =
+            groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
         batch.steps.push(Step::Gate { seconds, stay: stay.unwrap_or(0), containers });
     }
     tasks(false, &mut batch.steps, &mut one_way);

@@ -100,7 +100,9 @@ fn answer(request: Request, store: &Store) {
             Ok(file) => {
                 let length = file.metadata().ok().and_then(|metadata| usize::try_from(metadata.len()).ok());
                 let headers = headers("application/octet-stream", &digest);
-                request.respond(Response::new(StatusCode(200), headers, file, length, None).with_chunked_threshold(usize::MAX))
+                request.respond(
+                    Response::new(StatusCode(200), headers, file, length, None).with_chunked_threshold(usize::MAX),
+                )
             }
             Err(_) => unknown(request, "BLOB_UNKNOWN"),
         },
@@ -110,7 +112,8 @@ fn answer(request: Request, store: &Store) {
 }
 
 fn manifest(request: Request, store: &Store, digest: &Digest) -> io::Result<()> {
-    let small = store.open_blob(digest).ok().and_then(|file| file.metadata().ok()).is_some_and(|data| data.len() <= MANIFEST);
+    let small =
+        store.open_blob(digest).ok().and_then(|file| file.metadata().ok()).is_some_and(|data| data.len() <= MANIFEST);
     let bytes = if small { store.read(digest).ok() } else { None };
     let kind = bytes.as_ref().and_then(|bytes| {
         let document: serde_json::Value = serde_json::from_slice(bytes).ok()?;
@@ -119,7 +122,13 @@ fn manifest(request: Request, store: &Store, digest: &Digest) -> io::Result<()> 
     match (bytes, kind) {
         (Some(bytes), Some(kind)) => {
             let length = bytes.len();
-            request.respond(Response::new(StatusCode(200), headers(&kind, digest), Cursor::new(bytes), Some(length), None))
+            request.respond(Response::new(
+                StatusCode(200),
+                headers(&kind, digest),
+                Cursor::new(bytes),
+                Some(length),
+                None,
+            ))
         }
         _ => unknown(request, "MANIFEST_UNKNOWN"),
     }

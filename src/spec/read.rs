@@ -92,6 +92,7 @@ texts!(
     crate::name::RoleName = "a role name",
     crate::name::NetworkName = "a network name",
     crate::name::CapabilityName = "a capability",
+    crate::name::ReleaseName = "a release",
     crate::name::SecretName = "a secret's name",
     crate::name::VolumeName = "a volume name",
     std::net::IpAddr = "an address",

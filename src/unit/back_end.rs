@@ -1,11 +1,13 @@
 //! The two ways to write a unit: for podman's generator, and as the service that it would have made.
 
+use std::borrow::Cow;
+
 use super::file::UnitFile;
 use super::head::{Head, line};
 use super::name::{ObjectName, UnitName};
 use super::quote;
 use super::say::{Sayings, Unsayable};
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// Where podman is on every distro that wharf knows, and where its generator expects it.
 pub(super) const PODMAN: &str = "/usr/bin/podman";
@@ -37,13 +39,13 @@ impl Quadlet<'_> {
             for (key, value) in said.lines {
                 line(&mut file, section, key, value)?;
             }
-            arguments.extend(said.arguments.iter().map(|word| quote::arguments(&[word])));
+            arguments.extend(said.arguments.iter().map(|word| Cow::Owned(quote::arguments(&[word]))));
         }
         for argument in arguments {
             line(&mut file, section, "PodmanArgs", argument)?;
         }
         for (key, value) in self.service {
-            line(&mut file, SERVICE, key, value.clone())?;
+            line(&mut file, SERVICE, key, value)?;
         }
         Ok(file)
     }
@@ -76,13 +78,13 @@ fn oneshot(
 ) -> Result<UnitFile, Unsayable> {
     let mut file = UnitFile::new(unit);
     head.write_unit(&mut file)?;
-    line(&mut file, "Unit", "RequiresMountsFor", "%t/containers".to_owned())?;
-    line(&mut file, SERVICE, "Type", "oneshot".to_owned())?;
-    line(&mut file, SERVICE, "RemainAfterExit", "yes".to_owned())?;
-    line(&mut file, SERVICE, "SyslogIdentifier", "%N".to_owned())?;
+    line(&mut file, "Unit", "RequiresMountsFor", "%t/containers")?;
+    line(&mut file, SERVICE, "Type", "oneshot")?;
+    line(&mut file, SERVICE, "RemainAfterExit", "yes")?;
+    line(&mut file, SERVICE, "SyslogIdentifier", "%N")?;
     line(&mut file, SERVICE, "ExecStart", command)?;
     for (key, value) in service {
-        line(&mut file, SERVICE, key, value.clone())?;
+        line(&mut file, SERVICE, key, value)?;
     }
     head.write_end(&mut file)?;
     Ok(file)

@@ -1,33 +1,23 @@
 //! Unit files as data: ordered sections of ordered entries, and their text (systemd.syntax(7)).
 
-use std::fmt::Write as _;
-
 use super::name::UnitName;
 
 /// One line: a key and its value as it stands in the file, escapes and quotes included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    key: String,
-    value: String,
-}
-
-impl Entry {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
     /// The key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
+    pub key: &'a str,
     /// The value as the file has it.
-    pub fn value(&self) -> &str {
-        &self.value
-    }
+    pub value: &'a str,
 }
 
 /// A section and its entries, in order; one key may stand in many of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     name: String,
-    entries: Vec<Entry>,
+    /// The entries as the file has them, `KEY=VALUE` and a newline each: no key holds a `=`, no value a newline. One text,
+    /// since a large estate has millions of lines.
+    lines: String,
 }
 
 impl Section {
@@ -37,8 +27,9 @@ impl Section {
     }
 
     /// The entries in order.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let lines = self.lines.split_terminator('\n').filter_map(|line| line.split_once('='));
+        lines.map(|(key, value)| Entry { key, value })
     }
 }
 
@@ -113,53 +104,57 @@ impl UnitFile {
     }
 
     /// All values of a key, in order.
-    pub fn values<'a>(&'a self, section: &str, key: &'a str) -> impl Iterator<Item = &'a str> {
-        let entries = self.sections.iter().find(|found| found.name == section).map_or(&[][..], |found| &found.entries);
-        entries.iter().filter(move |entry| entry.key == key).map(|entry| entry.value.as_str())
+    pub fn values<'a>(&'a self, section: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+        let entries = self.sections.iter().filter(move |found| found.name == section).flat_map(Section::entries);
+        entries.filter(move |entry| entry.key == key).map(|entry| entry.value)
     }
 
     /// Adds an empty section where there is none of that name.
     pub fn section(&mut self, section: &str) -> Result<(), FileError> {
-        self.entries(section).map(|_| ())
+        self.lines(section).map(|_| ())
     }
 
-    fn entries(&mut self, section: &str) -> Result<&mut Vec<Entry>, FileError> {
-        let bad = |c: char| c.is_control() || matches!(c, '[' | ']');
-        if section.is_empty() || section.trim() != section || section.contains(bad) {
-            return Err(FileError::Section(section.to_owned()));
-        }
+    /// The lines of a section, which is made where there is none.
+    fn lines(&mut self, section: &str) -> Result<&mut String, FileError> {
         let place = match self.sections.iter().position(|found| found.name == section) {
             Some(place) => place,
             None => {
-                self.sections.push(Section { name: section.to_owned(), entries: Vec::new() });
+                let bad = |c: char| c.is_control() || matches!(c, '[' | ']');
+                if section.is_empty() || section.trim() != section || section.contains(bad) {
+                    return Err(FileError::Section(section.to_owned()));
+                }
+                self.sections.push(Section { name: section.to_owned(), lines: String::new() });
                 self.sections.len() - 1
             }
         };
-        let found = self.sections.get_mut(place).map(|found| &mut found.entries);
+        let found = self.sections.get_mut(place).map(|found| &mut found.lines);
         found.ok_or_else(|| FileError::Section(section.to_owned()))
     }
 
     /// Adds a line at the end of a section, which is made where there is none. The value is taken as it is.
-    pub fn add(&mut self, section: &str, key: &str, value: impl Into<String>) -> Result<(), FileError> {
-        let value = value.into();
+    pub fn add(&mut self, section: &str, key: &str, value: &str) -> Result<(), FileError> {
         if let Some(error) = key_error(key) {
             return Err(error);
         }
-        if let Some(why) = unwritable(&value) {
-            return Err(FileError::Value { key: key.to_owned(), value, why });
+        if let Some(why) = unwritable(value) {
+            return Err(FileError::Value { key: key.to_owned(), value: value.to_owned(), why });
         }
-        self.entries(section)?.push(Entry { key: key.to_owned(), value });
+        let lines = self.lines(section)?;
+        for part in [key, "=", value, "\n"] {
+            lines.push_str(part);
+        }
         Ok(())
     }
 
     /// The file's text.
     pub fn render(&self) -> String {
-        let mut text = String::new();
+        // A line for each section's name, and one between two of them.
+        let length = |section: &Section| section.name.len() + section.lines.len() + "\n[]\n".len();
+        let mut text = String::with_capacity(self.sections.iter().map(length).sum());
         for section in &self.sections {
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = writeln!(text, "{gap}[{}]", section.name);
-            for entry in &section.entries {
-                let _ = writeln!(text, "{}={}", entry.key, entry.value);
+            let gap = if text.is_empty() { "[" } else { "\n[" };
+            for part in [gap, &section.name, "]\n", &section.lines] {
+                text.push_str(part);
             }
         }
         text
@@ -271,7 +266,7 @@ mod tests {
             for (section, key, value) in lines {
                 // Values that a file refuses are tried too; they must leave it as it was.
                 let before = file.clone();
-                if file.add(&section, &key, value).is_err() {
+                if file.add(&section, &key, &value).is_err() {
                     prop_assert_eq!(&file, &before);
                 }
             }

@@ -65,8 +65,8 @@ pub struct Head {
 }
 
 /// A line that a file refuses, as the error of the unit's.
-pub(super) fn line(file: &mut UnitFile, section: &str, key: &str, value: String) -> Result<(), Unsayable> {
-    file.add(section, key, value).map_err(|error| {
+pub(super) fn line(file: &mut UnitFile, section: &str, key: &str, value: impl AsRef<str>) -> Result<(), Unsayable> {
+    file.add(section, key, value.as_ref()).map_err(|error| {
         let unit = file.name().to_string();
         match error {
             FileError::Value { key, value, why } => Unsayable::Text { unit, key, text: value, why: why.to_owned() },
@@ -77,8 +77,10 @@ pub(super) fn line(file: &mut UnitFile, section: &str, key: &str, value: String)
 
 /// Names of services, blanks between them; nothing where there are none.
 pub(super) fn names(names: &BTreeSet<UnitName>) -> Option<String> {
-    let names: BTreeSet<String> = names.iter().map(|name| name.service().to_string()).collect();
-    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" "))
+    let mut names: Vec<String> = names.iter().map(|name| name.service().to_string()).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 impl Head {
@@ -125,7 +127,7 @@ impl Head {
     /// Writes `[Install]` and `[X-Wharf]`.
     pub(super) fn write_end(&self, file: &mut UnitFile) -> Result<(), Unsayable> {
         for (key, value) in &self.marks {
-            line(file, "X-Wharf", key, value.clone())?;
+            line(file, "X-Wharf", key, value)?;
         }
         match names(&self.wanted_by) {
             Some(list) => line(file, "Install", "WantedBy", list),

@@ -1,7 +1,9 @@
 //! The keys of Quadlet: the podman that first has each, how its generator reads it, and the argument of podman that says the
 //! same (podman-systemd.unit(5), `pkg/systemd/quadlet/quadlet.go` of every release; docs/design/units.md).
 
-use super::version::PodmanVersion;
+use std::borrow::Cow;
+
+use crate::version::PodmanVersion;
 
 /// A section that podman's generator reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,16 +157,17 @@ impl Key {
     }
 
     /// A value as podman must be given it so that it reads this one.
-    pub fn item(&self, text: &str, version: PodmanVersion) -> String {
+    pub fn item<'a>(&self, text: &'a str, version: PodmanVersion) -> Cow<'a, str> {
         if self.is_list(version) && text.contains([',', '"', '\n', '\r']) {
-            return format!("\"{}\"", text.replace('"', "\"\""));
+            return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
         }
-        text.to_owned()
+        Cow::Borrowed(text)
     }
 
     /// The key of a section by its name.
     pub fn find(section: QuadletSection, name: &str) -> Option<Self> {
-        let key = table(section).iter().find(|key| key.name == name)?;
+        let table = table(section);
+        let key = table.get(table.binary_search_by(|key| key.name.cmp(name)).ok()?)?;
         Some(Self { section, ..*key })
     }
 

@@ -16,10 +16,10 @@ mod period;
 pub mod quote;
 mod say;
 mod service;
-mod version;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::version::{PodmanVersion, VersionError};
 pub use container::{Container, ContainerParts, MeaningError};
 pub use file::{Entry, FileError, Section, UnitFile};
 pub use head::{Condition, Head, StartLimit};
@@ -29,10 +29,9 @@ pub use object::{ExitPolicy, ImageUnit, Network, NetworkParts, Pod, Subnet, Volu
 pub use period::{Period, PeriodError};
 pub use say::{Said, Saying, Sayings, Unsayable, Value};
 pub use service::{Service, ServiceParts, Target, Timer, TimerParts};
-pub use version::{PodmanVersion, VersionError};
 
 /// Whose manager runs a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The system's.

@@ -8,6 +8,8 @@
 //!   which systemd reads as the end of a command. Both are written with `%i`, that is empty outside of templates.
 //! * It writes U+0080 as one byte, which is no UTF-8; so C1 controls are refused for all.
 
+use std::borrow::Cow;
+
 use super::say::Unsayable;
 
 /// Why a text can be no word at all; none if it can.
@@ -33,10 +35,10 @@ pub(super) fn check(unit: &str, key: &str, words: &[String]) -> Result<(), Unsay
 }
 
 /// A word in quotes where it needs some: for systemd and for podman's generator alike. `%` and `$` are left as they are.
-pub fn word(text: &str) -> String {
+pub fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\');
     if !text.is_empty() && text != ";" && text.chars().all(plain) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -52,49 +54,67 @@ pub fn word(text: &str) -> String {
         }
     }
     quoted.push('"');
-    quoted
+    Cow::Owned(quoted)
+}
+
+/// Some signs doubled wherever they stand.
+fn doubled<'a>(text: &'a str, signs: &[char]) -> Cow<'a, str> {
+    if !text.contains(signs) {
+        return Cow::Borrowed(text);
+    }
+    let mut longer = String::with_capacity(text.len() + 2);
+    for c in text.chars() {
+        longer.push(c);
+        if signs.contains(&c) {
+            longer.push(c);
+        }
+    }
+    Cow::Owned(longer)
 }
 
 /// `%` doubled: systemd expands specifiers in nearly every value.
-pub fn percent(text: &str) -> String {
-    text.replace('%', "%%")
+pub fn percent(text: &str) -> Cow<'_, str> {
+    doubled(text, &['%'])
 }
 
 /// `%` and `$` doubled: a text that ends in an Exec line.
-pub fn argument(text: &str) -> String {
-    percent(text).replace('$', "$$")
+pub fn argument(text: &str) -> Cow<'_, str> {
+    doubled(text, &['%', '$'])
+}
+
+/// Words with a blank between them, each in quotes where it needs some.
+fn joined<'a>(words: impl Iterator<Item = Cow<'a, str>>) -> String {
+    let mut line = String::new();
+    for (index, text) in words.enumerate() {
+        if index > 0 {
+            line.push(' ');
+        }
+        line.push_str(&word(&text));
+    }
+    line
 }
 
 /// The words of an Exec line that systemd itself reads. The first word is a program's path: systemd expands no variable
 /// in it, so its `$` stays single.
 pub fn command<S: AsRef<str>>(words: &[S]) -> String {
-    let quoted: Vec<String> = words
-        .iter()
-        .enumerate()
-        .map(|(index, text)| match index {
-            0 => word(&percent(text.as_ref())),
-            _ => word(&argument(text.as_ref())),
-        })
-        .collect();
-    quoted.join(" ")
+    joined(words.iter().enumerate().map(|(index, text)| match index {
+        0 => percent(text.as_ref()),
+        _ => argument(text.as_ref()),
+    }))
 }
 
 /// Arguments that podman's generator splits and hands on to systemd.
 pub fn arguments<S: AsRef<str>>(words: &[S]) -> String {
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|text| match text.as_ref() {
-            "" => "%i".to_owned(),
-            ";" => "%i;".to_owned(),
-            text => word(&argument(text)),
-        })
-        .collect();
-    quoted.join(" ")
+    joined(words.iter().map(|text| match text.as_ref() {
+        "" => Cow::Borrowed("%i"),
+        ";" => Cow::Borrowed("%i;"),
+        text => argument(text),
+    }))
 }
 
 /// A value that podman's generator takes as it stands, whole, and hands on to systemd; none where it would be read as
 /// another one: it loses blanks and (before 5.8.2, all) double quotes at its ends.
-pub fn raw(text: &str) -> Option<String> {
+pub fn raw(text: &str) -> Option<Cow<'_, str>> {
     let spoiled = text.is_empty()
         || text == ";"
         || text.chars().any(char::is_control)
@@ -106,7 +126,7 @@ pub fn raw(text: &str) -> Option<String> {
 
 /// A word that podman's generator splits without reading escapes (DropCapability=, Sysctl=, AddDevice=, LogOpt=, UIDMap=),
 /// and hands on to systemd; none where no quotes can hold it.
-pub fn unescaped(text: &str) -> Option<String> {
+pub fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     let spoiled = text.is_empty()
         || text == ";"
         || text.chars().any(char::is_control)
@@ -116,18 +136,17 @@ pub fn unescaped(text: &str) -> Option<String> {
     let quote = match (text.contains('"'), text.contains('\'')) {
         _ if spoiled => return None,
         (true, true) => return None,
-        (true, false) => "'",
-        (false, true) => "\"",
-        (false, false) if text.contains(' ') || text.ends_with('\\') => "\"",
-        (false, false) => "",
+        (true, false) => '\'',
+        (false, true) => '"',
+        (false, false) if text.contains(' ') || text.ends_with('\\') => '"',
+        (false, false) => return Some(text),
     };
-    Some(format!("{quote}{text}{quote}"))
+    Some(Cow::Owned(format!("{quote}{text}{quote}")))
 }
 
 /// The words of a list that systemd expands specifiers in, but no variables: Environment=, RequiresMountsFor=.
 pub fn list<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
-    let quoted: Vec<String> = words.into_iter().map(|text| word(&percent(text.as_ref()))).collect();
-    quoted.join(" ")
+    joined(words.into_iter().map(|text| Cow::Owned(percent(text.as_ref()).into_owned())))
 }
 
 /// Splits a line into words as systemd does (extract_first_word with EXTRACT_UNQUOTE and EXTRACT_CUNESCAPE); none where

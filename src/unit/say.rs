@@ -1,10 +1,13 @@
 //! What one key says, for the podman that is there: a line where its generator has the key and reads the value as meant,
 //! else the argument of podman that says the same, else a refusal.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::file::FileError;
 use super::key::{Flag, Key, QuadletSection, Reading};
 use super::quote;
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a key is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +29,9 @@ pub struct Saying {
 
 /// What must go into the unit for a saying: lines of its section, and arguments for PodmanArgs=.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Said<'a> {
     /// Keys and values as the file has them.
-    pub lines: Vec<(&'static str, String)>,
+    pub lines: Vec<(&'static str, Cow<'a, str>)>,
     /// Words for podman's command line, as they are meant.
     pub arguments: Vec<String>,
 }
@@ -82,6 +85,14 @@ pub enum Unsayable {
     },
 }
 
+/// A text as a line has it; none where no line can hold it.
+fn rewritten<'a>(text: Cow<'a, str>, write: impl Fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'a, str>> {
+    match text {
+        Cow::Borrowed(text) => write(text),
+        Cow::Owned(text) => write(&text).map(|line| Cow::Owned(line.into_owned())),
+    }
+}
+
 impl Saying {
     fn text(&self, unit: &str, text: &str, why: &str) -> Unsayable {
         let (unit, key) = (unit.to_owned(), self.key.name.to_owned());
@@ -119,7 +130,7 @@ impl Saying {
     }
 
     /// What the file says for podman's generator.
-    pub fn quadlet(&self, unit: &str, version: PodmanVersion) -> Result<Said, Unsayable> {
+    pub fn quadlet(&self, unit: &str, version: PodmanVersion) -> Result<Said<'_>, Unsayable> {
         self.check(unit, version)?;
         let count = if let Value::Texts(texts) = &self.value { texts.len() } else { 1 };
         let since = if count > 1 { self.key.many } else { self.key.since };
@@ -132,23 +143,26 @@ impl Saying {
     }
 
     /// The lines for each value; values that the reading cannot hold go to PodmanArgs. None where no line can say it.
-    fn lines(&self, unit: &str, version: PodmanVersion) -> Result<Option<Said>, Unsayable> {
+    fn lines(&self, unit: &str, version: PodmanVersion) -> Result<Option<Said<'_>>, Unsayable> {
         let name = self.key.name;
         let texts = match &self.value {
-            Value::Bool(yes) => return Ok(Some(Said { lines: vec![(name, yes.to_string())], ..Said::default() })),
+            Value::Bool(yes) => {
+                let word = if *yes { "true" } else { "false" };
+                return Ok(Some(Said { lines: vec![(name, word.into())], ..Said::default() }));
+            }
             Value::Texts(texts) => texts,
         };
         let mut said = Said::default();
-        let item = |text: &str| self.key.item(text, version);
         for text in texts {
+            let item = self.key.item(text, version);
             let line = match self.key.reading {
                 Reading::Command => {
-                    said.lines = vec![(name, quote::arguments(texts))];
+                    said.lines = vec![(name, quote::arguments(texts).into())];
                     break;
                 }
-                Reading::One | Reading::Each | Reading::Bool => quote::raw(&item(text)),
-                Reading::Words => quote::unescaped(&item(text)),
-                Reading::Args | Reading::Pairs => Some(quote::arguments(&[item(text)])),
+                Reading::One | Reading::Each | Reading::Bool => rewritten(item, quote::raw),
+                Reading::Words => rewritten(item, quote::unescaped),
+                Reading::Args | Reading::Pairs => Some(quote::arguments(&[item]).into()),
             };
             match line {
                 Some(line) => said.lines.push((name, line)),
@@ -164,7 +178,7 @@ impl Saying {
         Ok(Some(said))
     }
 
-    fn instead(&self, unit: &str, version: PodmanVersion, key_since: PodmanVersion) -> Result<Said, Unsayable> {
+    fn instead(&self, unit: &str, version: PodmanVersion, key_since: PodmanVersion) -> Result<Said<'_>, Unsayable> {
         let arguments_since = Key::arguments_since(self.key.section);
         let flag_since = match self.key.flag {
             Flag::Value(_, since) | Flag::Switch(_, since) | Flag::When(_, since) => Some(since),
@@ -230,27 +244,34 @@ impl Sayings {
 
     /// Says a text.
     pub fn text(&mut self, name: &str, text: impl ToString) -> Result<(), Unsayable> {
-        self.push(name, Value::Texts(vec![text.to_string()]))
+        self.one(name, text.to_string())
+    }
+
+    fn one(&mut self, name: &str, text: String) -> Result<(), Unsayable> {
+        self.push(name, Value::Texts(vec![text]))
+    }
+
+    fn many(&mut self, name: &str, texts: Vec<String>) -> Result<(), Unsayable> {
+        if texts.is_empty() { Ok(()) } else { self.push(name, Value::Texts(texts)) }
     }
 
     /// Says a text where there is one.
     pub fn maybe<T: ToString>(&mut self, name: &str, text: Option<&T>) -> Result<(), Unsayable> {
-        text.map_or(Ok(()), |text| self.text(name, text.to_string()))
+        text.map_or(Ok(()), |text| self.one(name, text.to_string()))
     }
 
     /// Says texts; nothing where there are none.
     pub fn texts<T: ToString>(&mut self, name: &str, texts: impl IntoIterator<Item = T>) -> Result<(), Unsayable> {
-        let texts: Vec<String> = texts.into_iter().map(|text| text.to_string()).collect();
-        if texts.is_empty() { Ok(()) } else { self.push(name, Value::Texts(texts)) }
+        self.many(name, texts.into_iter().map(|text| text.to_string()).collect())
     }
 
     /// Says `NAME=VALUE` for each.
-    pub fn pairs<'a, V: ToString + 'a>(
+    pub fn pairs<'a, V: fmt::Display + 'a>(
         &mut self,
         name: &str,
         pairs: impl IntoIterator<Item = (&'a String, &'a V)>,
     ) -> Result<(), Unsayable> {
-        self.texts(name, pairs.into_iter().map(|(key, value)| format!("{key}={}", value.to_string())))
+        self.many(name, pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
     }
 
     /// Says yes or no.
@@ -260,6 +281,6 @@ impl Sayings {
 
     /// Arguments of podman for which there never was a key.
     pub fn argument(&mut self, argument: impl Into<String>) -> Result<(), Unsayable> {
-        self.text("PodmanArgs", argument.into())
+        self.one("PodmanArgs", argument.into())
     }
 }

@@ -146,9 +146,9 @@ impl Service {
             Run::Service(_) => "exec",
             Run::Oneshot { .. } => "oneshot",
         };
-        line(&mut file, SERVICE, "Type", kind.to_owned())?;
+        line(&mut file, SERVICE, "Type", kind)?;
         if parts.run == (Run::Oneshot { remain: true }) {
-            line(&mut file, SERVICE, "RemainAfterExit", "yes".to_owned())?;
+            line(&mut file, SERVICE, "RemainAfterExit", "yes")?;
         }
         for (key, value) in [("User", &parts.user), ("Group", &parts.group)] {
             if let Some(value) = value {
@@ -175,7 +175,8 @@ impl Service {
         match &parts.life.reload {
             Some(Reload::Command(words)) => line(&mut file, SERVICE, "ExecReload", quote::command(words))?,
             Some(Reload::Signal(signal)) => {
-                let signal = quote::word(&quote::argument(signal));
+                let signal = quote::argument(signal);
+                let signal = quote::word(&signal);
                 line(&mut file, SERVICE, "ExecReload", format!("/bin/kill -s {signal} $MAINPID"))?;
             }
             None => {}
@@ -298,7 +299,7 @@ impl Timer {
             }
         }
         if parts.persistent {
-            line(&mut file, TIMER, "Persistent", "true".to_owned())?;
+            line(&mut file, TIMER, "Persistent", "true")?;
         }
         if let Some(unit) = &parts.starts {
             line(&mut file, TIMER, "Unit", unit.service().to_string())?;

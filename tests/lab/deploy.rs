@@ -136,7 +136,10 @@ fn an_estate_comes_up_changes_and_goes_back() {
     wharf(2, &["plan"]);
 
     // What never gets healthy is left as it is, and said; the next apply ends well.
-    spec("\"test\" \"-e\" \"/etc/box/box.conf\" interval=\"3s\" timeout=\"5s\" retries=3 start=\"5s\"", "\"false\" interval=\"3s\" timeout=\"1s\" retries=1 start=\"1s\"");
+    spec(
+        "\"test\" \"-e\" \"/etc/box/box.conf\" interval=\"3s\" timeout=\"5s\" retries=3 start=\"5s\"",
+        "\"false\" interval=\"3s\" timeout=\"1s\" retries=1 start=\"1s\"",
+    );
     let said = wharf(3, &["apply", "--yes"]);
     assert!(said.contains("the last lines of lab-box.service"), "{said}");
     assert!(wharf(0, &["status"]).contains("unconfirmed"));

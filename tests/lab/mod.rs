@@ -15,6 +15,7 @@ mod ends;
 mod estate;
 mod host;
 mod multinode;
+mod nova;
 mod runs;
 mod user;
 mod whole;

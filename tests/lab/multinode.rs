@@ -74,9 +74,9 @@ fn cluster(hosts: &[&Host], service: &str, ready: &str) {
 }
 
 /// Waits until all that hosts run is well, and each was started once.
-fn judge(hosts: &[Host]) {
-    each(hosts.iter().zip(HOSTS), |(host, (_, _, services))| {
-        for service in services {
+fn judge(hosts: &[Host], are: &[(&str, &str, &[&str])]) {
+    each(hosts.iter().zip(are), |(host, (_, _, services))| {
+        for service in *services {
             let unit = format!("{service}.service");
             host.until(&unit, || (state(host, &unit) == "active").then_some(()));
             // What podman found by itself.
@@ -85,40 +85,52 @@ fn judge(hosts: &[Host]) {
                 (health == "healthy\n").then_some(())
             });
             let restarts = host.run(&["systemctl", "show", "--value", "--property=NRestarts", &unit]);
-            assert_eq!(restarts, "0\n", "{unit} of {}: {}", host.name(), host.journal(&unit));
+            let why = || {
+                host.run(&["sh", "-c", "journalctl --no-pager --output=cat --unit \"$1\" | head -n 150", "sh", &unit])
+            };
+            assert_eq!(restarts, "0\n", "{unit} of {}: {}", host.name(), why());
         }
         assert_eq!(host.run(&["systemctl", "--failed", "--quiet", "--plain"]), "", "{}", host.name());
+    });
+}
+
+/// Waits until a member of a Galera cluster is in step with two others.
+fn judge_galera(host: &Host, service: &str) {
+    host.until("a Galera cluster of three", || {
+        let status = "show status where variable_name in ('wsrep_cluster_size', 'wsrep_cluster_status', \
+                      'wsrep_local_state_comment')";
+        let said = ask(host, service, &["mariadb", "-N", "-B", "-e", status]);
+        let said: Vec<&str> = said.split_whitespace().collect();
+        let all = ["wsrep_cluster_size", "3", "wsrep_cluster_status", "Primary", "wsrep_local_state_comment", "Synced"];
+        let mut pairs: Vec<&[&str]> = said.chunks(2).collect();
+        pairs.sort_unstable();
+        (pairs.concat() == all).then_some(())
+    });
+}
+
+/// Waits until a member of a RabbitMQ cluster sees all of these hosts.
+fn judge_rabbitmq(host: &Host, service: &str, on: [&str; 3]) {
+    let nodes = on.map(|host| format!("{service}@{host}"));
+    host.until("a RabbitMQ cluster of three", || {
+        let said = ask(host, service, &["rabbitmqctl", "-q", "cluster_status", "--formatter", "json"]);
+        let said: serde_json::Value = serde_json::from_str(&said).ok()?;
+        let running = said["running_nodes"].as_array()?.iter().filter_map(|name| name.as_str());
+        let mut running: Vec<&str> = running.collect();
+        running.sort_unstable();
+        (running == nodes && said["partitions"] == serde_json::json!({})).then_some(())
     });
 }
 
 /// Waits until each of three members sees three.
 fn judge_clusters(control: &[&Host]) {
     each(control, |host| {
-        host.until("a Galera cluster of three", || {
-            let status = "show status where variable_name in ('wsrep_cluster_size', 'wsrep_cluster_status', \
-                          'wsrep_local_state_comment')";
-            let said = ask(host, "mariadb", &["mariadb", "-N", "-B", "-e", status]);
-            let said: Vec<&str> = said.split_whitespace().collect();
-            let all =
-                ["wsrep_cluster_size", "3", "wsrep_cluster_status", "Primary", "wsrep_local_state_comment", "Synced"];
-            let mut pairs: Vec<&[&str]> = said.chunks(2).collect();
-            pairs.sort_unstable();
-            (pairs.concat() == all).then_some(())
-        });
-        host.until("a RabbitMQ cluster of three", || {
-            let said = ask(host, "rabbitmq", &["rabbitmqctl", "-q", "cluster_status", "--formatter", "json"]);
-            let said: serde_json::Value = serde_json::from_str(&said).ok()?;
-            let mut running: Vec<&str> =
-                said["running_nodes"].as_array()?.iter().filter_map(|name| name.as_str()).collect();
-            running.sort_unstable();
-            (running == ["rabbitmq@control1", "rabbitmq@control2", "rabbitmq@control3"]
-                && said["partitions"] == serde_json::json!({}))
-            .then_some(())
-        });
+        judge_galera(host, "mariadb");
+        judge_rabbitmq(host, "rabbitmq", ["control1", "control2", "control3"]);
         host.until("an etcd cluster of three", || {
             let said = ask(host, "etcd", &["etcdctl", "member", "list", "--write-out=simple"]);
             let voters = said.lines().filter(|line| line.contains(", started, ") && line.ends_with(", false"));
-            (voters.count() == 3 && !ask(host, "etcd", &["etcd-ready"]).is_empty()).then_some(())
+            let ready = || host.try_run(&["podman", "exec", "etcd", "etcd-ready"]).status.success();
+            (voters.count() == 3 && ready()).then_some(())
         });
     });
 }
@@ -139,7 +151,7 @@ fn held<'a>(hosts: &[&'a Host], by: Option<&str>) -> &'a str {
 
 /// Waits until a host is given a token through the VIP.
 fn answered(host: &Host, estate: &Estate) {
-    host.until("a token", || token(host, estate, VIP).ok());
+    host.until("a token", || token(host, estate, VIP).inspect_err(|said| eprintln!("no token yet: {said}")).ok());
 }
 
 #[test]
@@ -179,7 +191,7 @@ fn multinode_runs_healthy_on_six_hosts_and_outlives_the_loss_of_any_one() {
         each(&all, |host| start(host, &target));
         start(control[0], "keystone-task-bootstrap.service");
         lap("all started");
-        judge(&hosts);
+        judge(&hosts, &HOSTS);
         judge_clusters(control);
         answered(compute, estate);
         lap("all well");
@@ -224,8 +236,59 @@ fn multinode_runs_healthy_on_six_hosts_and_outlives_the_loss_of_any_one() {
     lap("a crash");
     hosts[0].boot_again();
     lap("a boot");
-    judge(&hosts);
+    judge(&hosts, &HOSTS);
     judge_clusters(&[&hosts[0], &hosts[1], &hosts[2]]);
     answered(&hosts[5], estate);
     lap("all well again");
+}
+
+/// The hosts that two cells share, and what they run.
+const CELLS: [(&str, &str, &[&str]); 3] =
+    [("c1a", "10.77.1.11", CELL_CONTROL), ("c1b", "10.77.1.12", CELL_CONTROL), ("c1c", "10.77.1.13", CELL_CONTROL)];
+const CELL_CONTROL: &[&str] = &[
+    "log-agent-cell1",
+    "log-collector-cell1",
+    "log-collector-cell2",
+    "mariadb-cell1",
+    "mariadb-cell2",
+    "rabbitmq-cell1",
+    "rabbitmq-cell2",
+];
+
+#[test]
+fn two_cells_have_clusters_of_their_own_on_the_same_three_hosts() {
+    if !can() {
+        return;
+    }
+    let (Some(estate), lab) = (Estate::catalogue("two-cells"), Lab::sharing("two-cells")) else { return };
+    let Some(hosts) = installed(&lab, estate, &CELLS) else { return };
+    let all: Vec<&Host> = hosts.iter().collect();
+    let broker = |service: &str| {
+        each(&all, |host| {
+            start(host, &format!("{service}.service"));
+            healthy(host, service);
+        });
+    };
+    let lanes: [&(dyn Fn() + Sync); 4] = [
+        &|| cluster(&all, "mariadb-cell1", "mariadb-ready"),
+        &|| cluster(&all, "mariadb-cell2", "mariadb-ready"),
+        &|| broker("rabbitmq-cell1"),
+        &|| broker("rabbitmq-cell2"),
+    ];
+    each(lanes, |lane| lane());
+    each(&all, |host| start(host, &format!("wharf-{}.target", estate.name())));
+    judge(&hosts, &CELLS);
+    each(&all, |host| {
+        for cell in ["cell1", "cell2"] {
+            judge_galera(host, &format!("mariadb-{cell}"));
+            judge_rabbitmq(host, &format!("rabbitmq-{cell}"), ["c1a", "c1b", "c1c"]);
+        }
+    });
+    // They are not the same: what one has, the other has not.
+    let sql =
+        |host: &Host, cell: &str, sql: &str| ask(host, &format!("mariadb-{cell}"), &["mariadb", "-N", "-B", "-e", sql]);
+    all[0].run(&["podman", "exec", "mariadb-cell2", "mariadb", "-e", "create database only_cell2"]);
+    let has = "show databases like 'only%'";
+    all[2].until("the database", || (sql(all[2], "cell2", has) == "only_cell2\n").then_some(()));
+    assert_eq!(sql(all[2], "cell1", has), "");
 }

@@ -162,7 +162,7 @@ fn plain_units_run_on_a_host_without_quadlet_and_get_healthy() {
         return;
     }
     let (Some(estate), lab) = (Estate::small(), Lab::new()) else { return };
-    let Some(host) = ready(&lab, Release::Bookworm, "old", "10.77.0.22") else { return };
+    let Some(mut host) = ready(&lab, Release::Bookworm, "old", "10.77.0.22") else { return };
     let document = estate.document("old");
     let units = document["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap());
     let units: Vec<&str> = units.filter(|path| path.starts_with("/etc/systemd/system/")).collect();
@@ -181,4 +181,10 @@ fn plain_units_run_on_a_host_without_quadlet_and_get_healthy() {
     }
     judge_box(&host, estate, "old", "10.77.0.22");
     judge_life(&host, &document);
+    // After a loss of power they come again by themselves.
+    host.crash();
+    host.boot_again();
+    for service in ["lab-cache", "lab-box"] {
+        host.until(service, || (state(&host, &format!("{service}.service")) == "active").then_some(()));
+    }
 }

@@ -28,14 +28,15 @@ pub(super) fn start(host: &Host, unit: &str) {
 
 /// Asks for a token, from a host; what came instead.
 pub(super) fn token(host: &Host, estate: &Estate, address: &str) -> Result<(), String> {
-    let mut command = host.command(&["timeout", "20", "bash", "-c", TOKEN, "token", address]);
+    let mut command = host.command(&["timeout", "30", "bash", "-c", TOKEN, "token", address]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(estate.secret("keystone-admin").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    (said.contains(" 201 ") && said.contains("X-Subject-Token: ")).then_some(()).ok_or(said)
+    // A load balancer writes the names of headers in its own way.
+    (said.contains(" 201 ") && said.to_lowercase().contains("\nx-subject-token: ")).then_some(()).ok_or(said)
 }
 
 /// Waits for a service's health check, and for its unit.

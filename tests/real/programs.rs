@@ -81,3 +81,17 @@ fn bookworm_is_built_and_runs() {
     let (_, said) = copy.with_podman(&[&["test"], &which[..]].concat());
     assert!(said.contains("tests passed"), "{said}");
 }
+
+#[test]
+fn novas_conductor_is_built_and_maps_a_cell() {
+    if !is_x86_64() || !podman::works() {
+        return;
+    }
+    let copy = Copy::new("nova");
+    let which = ["nova-base", "nova-conductor", "--distro", DISTRO, "--arch", "x86_64"];
+    if copy.build(&which).is_none() {
+        return;
+    }
+    let (_, said) = copy.with_podman(&[&["test"], &which[..]].concat());
+    assert!(said.contains("3 tests passed"), "{said}");
+}

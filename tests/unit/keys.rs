@@ -22,7 +22,8 @@ fn words(words: Result<Vec<String>, Unsayable>) -> String {
 fn lines(saying: &Saying, version: PodmanVersion) -> Result<Vec<(&'static str, String)>, Unsayable> {
     let said = saying.quadlet("x", version)?;
     let arguments = said.arguments.iter().map(|word| ("PodmanArgs", quote::arguments(&[word])));
-    Ok(said.lines.into_iter().chain(arguments).collect())
+    let lines = said.lines.into_iter().map(|(key, value)| (key, value.into_owned()));
+    Ok(lines.chain(arguments).collect())
 }
 
 fn golden(section: QuadletSection) -> String {

@@ -127,5 +127,43 @@ fn a_service_that_a_user_runs_has_units_of_that_user() {
         .flat_map(|(_, bytes)| std::str::from_utf8(bytes).unwrap().lines())
         .filter(|line| line.starts_with("WantedBy="))
         .collect();
-    assert_eq!(install, ["WantedBy=wharf-rootless.target"; 4]);
+    // A user's target is wanted by that of the user's manager, which lingers from the host's boot on.
+    let [all, own] = ["WantedBy=wharf-rootless.target", "WantedBy=default.target"];
+    assert_eq!(install, [all, all, own, all, all, own]);
+}
+
+#[test]
+fn services_share_a_volume() {
+    let nodes = "service \"one\" { image \"memcached\"; role \"control\"; mount \"/v\" volume=\"both\" shared=#true }\n\
+                 service \"two\" { image \"memcached\"; role \"control\"; mount \"/v\" volume=\"both\" shared=#true }\n\
+                 extend estate \"all-in-one\" { services \"one\" \"two\" }\n";
+    let files = World::shared().with(nodes).units("all-in-one", &["--service", "one", "--service", "two"]);
+    let volumes: Vec<&String> = files.keys().filter(|path| path.ends_with(".volume")).collect();
+    assert_eq!(volumes, ["aio/etc/containers/systemd/both.volume"]);
+}
+
+#[test]
+fn files_of_a_user_are_its_own_or_secrets() {
+    let config = "config \"/etc/a\" \"a\\n\" as=\"text\" mode=\"0400\"\n\
+                  config \"/etc/b/b\" \"b\\n\" as=\"text\" on-change=\"nothing\"\n\
+                  config \"/etc/c.ini\" \"[c]\\n\" owner=\"memcache\" mode=\"0400\"\n    port \"cache\"";
+    let nodes = ROOTLESS.replace("uid=2001", "uid=2001 gid=100").replace("    port \"cache\"", config);
+    let world = World::shared().with(&nodes);
+    // Names of podman's secrets are keyed by the estate's file.
+    let said = world.said(&["--estate", "rootless", "units", "--host", "new"]);
+    assert!(said.contains("/etc/c.ini of `rootless`: the estate has no file of secrets"), "{said}");
+    let nodes = nodes.replace("estate \"rootless\" {", &format!("estate \"rootless\" {{\n{}", world.recipient));
+    world.write("targets/more.kdl", &nodes.replace("gid=100", "gid=100; secret \"x\"; generate \"x\""));
+    world.generate("rootless");
+    let document = world.json(&["--estate", "rootless", "units", "--host", "new"]);
+    let files = document["hosts"][0]["files"].as_array().unwrap();
+    let owned: Vec<String> = files
+        .iter()
+        .filter(|file| file["path"].as_str().unwrap().starts_with("/var/lib/wharf/"))
+        .map(|file| format!("{}:{} {}", file["uid"], file["gid"], file["mode"]))
+        .collect();
+    assert_eq!(owned, ["2001:100 \"0400\"", "2001:100 \"0644\""]);
+    let secrets = serde_json::to_string(&document["hosts"][0]["secrets"]).unwrap();
+    let of = r#":{"file":{"path":"/etc/c.ini","secrets":[],"service":"rootless"}}"#;
+    assert!(secrets.contains("\"rootless-c.ini-") && secrets.contains(of), "{secrets}");
 }

@@ -95,7 +95,7 @@ fn lists_are_documents() {
         serde_json::to_string_pretty(&found.unwrap()).unwrap()
     };
     let services = list("services", None);
-    assert_eq!(services["services"].as_array().unwrap().len(), 11);
+    assert_eq!(services["services"].as_array().unwrap().len(), 17);
     insta::assert_snapshot!(one(&services, "services", "keystone"), @r#"
     {
       "image": "keystone",
@@ -127,11 +127,13 @@ fn lists_are_documents() {
       "name": "n2b",
       "podman": null,
       "roles": [
+        "compute",
         "logged"
       ],
       "runs": [
         "chrony",
-        "log-agent-cell2"
+        "log-agent-cell2",
+        "nova-compute-cell2"
       ]
     }
     "#);
@@ -143,6 +145,8 @@ fn lists_are_documents() {
         "log-agent-cell2",
         "log-collector-cell2",
         "mariadb-cell2",
+        "nova-compute-cell2",
+        "nova-conductor-cell2",
         "rabbitmq-cell2"
       ],
       "hosts": [
@@ -151,7 +155,7 @@ fn lists_are_documents() {
       ],
       "name": "cell2",
       "number": 2,
-      "release": null,
+      "release": "current",
       "shares": [
         "c1a",
         "c1b",
@@ -163,7 +167,7 @@ fn lists_are_documents() {
     insta::assert_snapshot!(one(&estates, "estates", "two-cells"), @r#"
     {
       "cells": 2,
-      "groups": 19,
+      "groups": 27,
       "hosts": 10,
       "import": "catalogue",
       "name": "two-cells",

@@ -37,6 +37,8 @@ fn units_that_tell_much_are_these() {
         ("multinode", "network1", "haproxy.container"),
         ("multinode", "network1", "keepalived.container"),
         ("two-cells", "c1a", "rabbitmq-cell2.container"),
+        ("two-cells", "c1a", "nova-conductor-cell2-task-db-sync.container"),
+        ("two-cells", "n1a", "nova-compute-cell1.container"),
         ("two-cells", "c1a", "log-collector-cell2-task-rotate.timer"),
     ] {
         let files = World::shared().units(estate, &["--host", host]);

@@ -135,5 +135,27 @@ fn a_need_that_is_called_after_itself_has_no_name() {
     let output = world.run(&["--estate", "all-in-one", "units"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("keystone/keystone.conf.j2"), "{said}");
+    // The need itself is to blame, and the template that goes without.
+    assert!(said.contains("`${needs.database.name}` has no value for `keystone` on aio"), "{said}");
+    assert!(said.contains("targets/more.kdl:3:5"), "{said}");
+    assert!(said.contains("catalogue:templates/keystone/keystone.conf.j2"), "{said}");
+}
+
+#[test]
+fn a_need_that_no_file_reads_is_completed_all_the_same() {
+    let nodes = "service \"own\" {\n    image \"memcached\"\n    role \"control\"\n    \
+                 needs \"database\" name=\"own\" user=\"${cell}\"\n}\nextend estate \"all-in-one\" { services \"own\" }\n";
+    let said = World::shared().with(nodes).said(&["--estate", "all-in-one", "units"]);
+    assert!(said.contains("`${cell}` has no value for `own` on aio"), "{said}");
+    assert!(said.contains("targets/more.kdl:4:5"), "{said}");
+}
+
+#[test]
+fn variables_that_are_made_of_one_another_have_no_value() {
+    let nodes = "service \"own\" {\n    image \"memcached\"\n    role \"control\"\n    var a=\"${vars.b}\"\n    var b=\"${vars.a}\"\n    \
+                 needs \"database\" as=\"db\" name=\"${vars.c}\"\n    var c=\"${needs.db.name}\"\n    \
+                 env A=\"${vars.a}\"\n}\nextend estate \"all-in-one\" { services \"own\" }\n";
+    let said = World::shared().with(nodes).said(&["--estate", "all-in-one", "units"]);
+    assert!(said.contains("`${vars.a}` has no value for `own` on aio"), "{said}");
+    assert!(said.contains("`${vars.c}` has no value for `own` on aio"), "{said}");
 }

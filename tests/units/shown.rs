@@ -42,6 +42,41 @@ fn the_document_of_a_service_on_a_host_holds_the_same() {
 }
 
 #[test]
+fn a_cells_conductor_and_compute_are_configured_for_their_cell() {
+    let show = |group: &str, host: &str| {
+        World::shared().out(&["--estate", "two-cells", "show", "service", group, "--host", host])
+    };
+    let option = |text: &str, name: &str| {
+        let (_, line) = text.lines().find_map(|line| line.split_once(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        line.trim_start_matches(" = ").split("  (").next().unwrap().to_owned()
+    };
+    let one = show("nova-conductor-cell1", "c1a");
+    assert_eq!(
+        option(&one, "[database] connection"),
+        "mysql+pymysql://nova_cell:<secret nova-cell-db-cell1>@10.77.0.100:3316/nova_cell?charset=utf8"
+    );
+    assert_eq!(
+        option(&one, "[api_database] connection"),
+        "mysql+pymysql://nova_api:<secret nova-api-db>@10.77.0.100:3306/nova_api?charset=utf8"
+    );
+    let queue = |port: u16| {
+        let cell = if port == 5682 { "cell1" } else { "cell2" };
+        let member = |last| format!("nova_cell:<secret nova-cell-messaging-{cell}>@10.77.1.{last}:{port}");
+        format!("rabbit://{}/nova_cell", [11, 12, 13].map(member).join(","))
+    };
+    assert_eq!(option(&one, "[DEFAULT] transport_url"), queue(5682));
+    let two = show("nova-conductor-cell2", "c1a");
+    assert!(option(&two, "[database] connection").contains("@10.77.0.100:3326/"));
+    assert_eq!(option(&two, "[DEFAULT] transport_url"), queue(5692));
+    for (group, host, port) in [("nova-compute-cell1", "n1a", 5682), ("nova-compute-cell2", "n2b", 5692)] {
+        let compute = show(group, host);
+        assert_eq!(option(&compute, "[DEFAULT] transport_url"), queue(port));
+        assert!(!compute.contains("mysql") && !compute.contains(":3306"), "{compute}");
+        assert!(!compute.contains("10.77.0.11:5672"), "{compute}");
+    }
+}
+
+#[test]
 fn an_option_of_a_text_in_a_spec_names_that_spec() {
     let text = "service \"own\" { image \"memcached\"; role \"control\"; config \"/etc/own.ini\" \"[a]\\nb = ${port.x}\\n\"\n\
                 port \"x\" 4000\noverride \"own\" file=\"/etc/own.ini\" { section \"a\" { c \"${host} on ${address}\" } }\n}\n\
@@ -53,6 +88,17 @@ fn an_option_of_a_text_in_a_spec_names_that_spec() {
       [a] b = 4000  (targets/more.kdl:1)
       [a] c = aio on 10.77.0.10  (targets/more.kdl:3)
     ");
+}
+
+#[test]
+fn a_variable_in_a_text_is_what_templates_see() {
+    let text = "service \"own\" { image \"memcached\"; role \"control\"; var a=\"${host} of ${vars.b}\" b=\"$${b}\"\n\
+                config \"/etc/own.ini\" \"[a]\\ntext = ${vars.a}\\n\"\nconfig \"/etc/seen.ini\" template=\"own.j2\" }\n\
+                extend estate \"all-in-one\" { services \"own\" }\n";
+    let world = World::shared().with(text);
+    world.write("templates/own.j2", "[a]\ntext = {{ vars.a }}\n");
+    let shown = world.out(&["--estate", "all-in-one", "show", "service", "own", "--host", "aio"]);
+    assert_eq!(shown.matches("[a] text = aio of ${b}  (").count(), 2, "{shown}");
 }
 
 #[test]
@@ -95,6 +141,10 @@ fn services_and_hosts_are_shown() {
       runs     log-collector (logs 5140)
       runs     mariadb (database 3306, galera 4567, incremental 4568, snapshot 4444)
       runs     memcached (cache 11211)
+      runs     nova-api (compute 8774)
+      runs     nova-scheduler
+      runs     nova-super-conductor
+      runs     placement (placement 8778)
       runs     rabbitmq (distribution 25672, epmd 4369, messaging 5672)
       runs     valkey (data-structures 6379)
     ");
@@ -102,9 +152,10 @@ fn services_and_hosts_are_shown() {
     n2a
       address  10.77.2.31
       cell     cell2
-      roles    logged
+      roles    compute logged
       runs     chrony (time 123)
       runs     log-agent-cell2
+      runs     nova-compute-cell2
     ");
     // All groups of a service, a page each.
     assert_eq!(show(&["service", "mariadb"]).matches("MariaDB as a Galera cluster").count(), 3);
@@ -114,24 +165,30 @@ fn services_and_hosts_are_shown() {
 fn what_runs_is_listed() {
     let list = |arguments: &[&str]| World::shared().out(&[&["list"], arguments].concat());
     insta::assert_snapshot!(list(&["services"]), @"
-    NAME           IMAGE          SCOPE  ROLES                 NEEDS           PROVIDES         SUMMARY
-    chrony         chrony         host   -                     -               -                Time on every host
-    etcd           etcd           cloud  control               -               coordination     Keys and values that a majority agrees on
-    haproxy        haproxy        host   network               -               load-balancer    Load balancer before an estate's endpoints
-    keepalived     keepalived     cloud  network               balancer        -                Virtual addresses that move between hosts
-    keystone       keystone       cloud  control               cache database  identity         OpenStack identity
-    log-agent      log-collector  cell   logged                logs            -                Sends a host's journal to the log collectors
-    log-collector  log-collector  cell   control cell-control  -               logs             Keeps the logs of a cell, or of the hosts that are in none
-    mariadb        mariadb        cloud  control               -               database         MariaDB as a Galera cluster
-    memcached      memcached      cloud  control               -               cache            Shared cache of an estate's services
-    rabbitmq       rabbitmq       cloud  control               -               messaging        RabbitMQ as a cluster
-    valkey         valkey         cloud  control               -               data-structures  Data structures in memory, kept on disk
+    NAME                  IMAGE           SCOPE  ROLES                 NEEDS                                                       PROVIDES         SUMMARY
+    chrony                chrony          host   -                     -                                                           -                Time on every host
+    etcd                  etcd            cloud  control               -                                                           coordination     Keys and values that a majority agrees on
+    haproxy               haproxy         host   network               -                                                           load-balancer    Load balancer before an estate's endpoints
+    keepalived            keepalived      cloud  network               balancer                                                    -                Virtual addresses that move between hosts
+    keystone              keystone        cloud  control               cache database                                              identity         OpenStack identity
+    log-agent             log-collector   cell   logged                logs                                                        -                Sends a host's journal to the log collectors
+    log-collector         log-collector   cell   control cell-control  -                                                           logs             Keeps the logs of a cell, or of the hosts that are in none
+    mariadb               mariadb         cloud  control               -                                                           database         MariaDB as a Galera cluster
+    memcached             memcached       cloud  control               -                                                           cache            Shared cache of an estate's services
+    nova-api              nova-api        cloud  control               api_db cache cell0 identity messaging placement             compute          OpenStack compute's API
+    nova-compute          nova-compute    cell   compute               conductor identity messaging placement                      -                OpenStack compute on a host
+    nova-conductor        nova-conductor  cell   cell-control          api_db cache compute database identity messaging placement  conductor        OpenStack compute's conductor in a cell
+    nova-scheduler        nova-scheduler  cloud  control               api_db cache cell0 compute identity messaging placement     -                OpenStack compute's choice of a cell and a host
+    nova-super-conductor  nova-conductor  cloud  control               api_db cache cell0 compute identity messaging placement     -                OpenStack compute's conductor above the cells
+    placement             placement       cloud  control               cache database identity                                     placement        OpenStack placement
+    rabbitmq              rabbitmq        cloud  control               -                                                           messaging        RabbitMQ as a cluster
+    valkey                valkey          cloud  control               -                                                           data-structures  Data structures in memory, kept on disk
     ");
     insta::assert_snapshot!(list(&["estates"]), @"
     NAME        HOSTS  CELLS  SERVICES  IMPORT     SUMMARY
     all-in-one  1      0      9         catalogue  One host that is the whole cloud
     multinode   7      0      11        catalogue  Controllers in three, the network in two
-    two-cells   10     2      19        catalogue  Two cells behind one API, the second on the first's controllers
+    two-cells   10     2      27        catalogue  Two cells behind one API, the second on the first's controllers
     ");
     insta::assert_snapshot!(list(&["hosts", "--estate", "multinode"]), @"
     NAME      ADDRESS     CELL  ROLES           RUNS                                                                            STATE
@@ -144,9 +201,9 @@ fn what_runs_is_listed() {
     network2  10.77.0.22  -     network logged  chrony haproxy keepalived log-agent
     ");
     insta::assert_snapshot!(list(&["cells", "--estate", "two-cells"]), @"
-    NAME   NUMBER  HOSTS                SHARES       RUNS
-    cell1  1       c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 rabbitmq-cell1
-    cell2  2       n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 rabbitmq-cell2
+    NAME   NUMBER  RELEASE  HOSTS                SHARES       RUNS
+    cell1  1       current  c1a c1b c1c n1a n1b  -            log-agent-cell1 log-collector-cell1 mariadb-cell1 nova-compute-cell1 nova-conductor-cell1 rabbitmq-cell1
+    cell2  2       current  n2a n2b              c1a c1b c1c  log-agent-cell2 log-collector-cell2 mariadb-cell2 nova-compute-cell2 nova-conductor-cell2 rabbitmq-cell2
     ");
 }
 
@@ -154,20 +211,43 @@ fn what_runs_is_listed() {
 fn check_counts_services_and_names_those_without_a_health_check() {
     let check = |world: &World| String::from_utf8(world.run(&["check"]).stderr).unwrap();
     insta::assert_snapshot!(check(World::shared()), @"
-    no mistakes: 15 images on 2 distros and 3 arches, 51 builds in all
-    11 services in 3 estates
+    no mistakes: 21 images on 2 distros and 3 arches, 69 builds in all
+    17 services in 3 estates
     ");
     let world = World::shared().with(
         "service \"blind\" { image \"memcached\"; role \"control\"; health #null }\n\
          extend estate \"all-in-one\" { services \"blind\" }\n",
     );
     insta::assert_snapshot!(check(&world), @"
-    no mistakes: 15 images on 2 distros and 3 arches, 51 builds in all
-    12 services in 3 estates
+    no mistakes: 21 images on 2 distros and 3 arches, 69 builds in all
+    18 services in 3 estates
     without a health check in all-in-one: `blind`
     ");
+    let hurried = world.with(
+        "extend service \"blind\" { remove \"health\"; health \"true\" interval=\"1s\" timeout=\"1s\" }\n\
+         extend estate \"all-in-one\" { host \"aio\" podman=\"5.4\" }\n",
+    );
+    hurried.write(
+        "targets/blind.kdl",
+        "service \"blind\" { image \"memcached\"; role \"control\"; health #null }\n\
+         extend estate \"all-in-one\" { services \"blind\" }\n",
+    );
+    insta::assert_snapshot!(check(&hurried), @r#"
+    no mistakes: 21 images on 2 distros and 3 arches, 69 builds in all
+    18 services in 3 estates
+      ! `blind` is to be checked every 1 s, and systemd starts no unit more than five times in ten seconds
+       ,-[targets/more.kdl:1:43]
+     1 | extend service "blind" { remove "health"; health "true" interval="1s" timeout="1s" }
+       :                                           ^^^^^^^^^^^^^^^^^^^^|^^^^^^^^^^^^^^^^^^^
+       :                                                               `-- checks are left out
+     2 | extend estate "all-in-one" { host "aio" podman="5.4" }
+       `----
+      help: give `interval` 2s or more; podman 5.4 of aio is bound to it, 5.8 is not
+    "#);
+    assert_eq!(hurried.json(&["check"])["warnings"][0]["code"], "fast-check");
     let document = world.json(&["check"]);
-    assert_eq!(document["counts"]["services"], 12);
+    assert_eq!(document["warnings"], serde_json::json!([]));
+    assert_eq!(document["counts"]["services"], 18);
     assert_eq!(document["counts"]["estates"], 3);
     assert_eq!(document["counts"]["unchecked"]["all-in-one"], serde_json::json!(["blind"]));
     assert_eq!(document["counts"]["unchecked"]["multinode"], serde_json::json!([]));

@@ -30,7 +30,7 @@ enum Place {
 pub struct World {
     place: Place,
     /// The node that names the identity.
-    recipient: String,
+    pub recipient: String,
 }
 
 impl World {

@@ -10,7 +10,7 @@ use crate::config::{Place, Setting};
 use crate::desired::{Ground, Member, Wrong, context, members_on, settings};
 use crate::estate::{Estate, Group, Host, Placed, Project, Provider};
 use crate::release::Release;
-use crate::spec::{Log, did_you_mean};
+use crate::spec::{Log, Span, did_you_mean};
 use crate::ui::Screen;
 
 /// A name that is not there.
@@ -57,11 +57,10 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
         return Err(Failure::with_help(message, format!("it runs on {}", hosts.join(", "))));
     }
     let mut wrong = Wrong { mistakes: log, faults: Vec::new() };
+    let files = settings(ground, &here, &mut wrong);
     let mut shown = Vec::new();
-    for member in here {
-        let values = context(member, &mut wrong.mistakes);
-        let files = settings(member, &mut wrong);
-        shown.push((member, values, files));
+    for (member, files) in here.into_iter().zip(files) {
+        shown.push((member, context(member, &mut wrong.mistakes), files));
     }
     if !wrong.mistakes.is_empty() || !wrong.faults.is_empty() {
         return Err(super::super::units::reported(project, wrong));
@@ -71,7 +70,15 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
             .iter()
             .map(|(member, values, files)| {
                 let files: Vec<Value> = files.iter().map(|(path, list)| json!({ "path": path, "settings": list.iter().map(|setting| setting_json(project, setting)).collect::<Vec<_>>() })).collect();
-                json!({ "name": member.group.name.as_str(), "host": host.name.as_str(), "context": values, "files": files })
+                let variables: Vec<Value> = member
+                    .variables()
+                    .into_iter()
+                    .map(|(name, span)| json!({ "name": name, "value": variable(values, name), "place": spec_place(project, span) }))
+                    .collect();
+                json!({
+                    "name": member.group.name.as_str(), "host": host.name.as_str(), "context": values,
+                    "variables": variables, "files": files,
+                })
             })
             .collect();
         screen.document(&json!({ "version": 1, "estate": estate.name.as_str(), "services": all }));
@@ -80,11 +87,18 @@ pub(super) fn service(project: &Project, arguments: &Arguments, global: &Global,
     let mut text = String::new();
     for (member, values, files) in shown {
         let _ = writeln!(text, "{} on {}\n\nTemplates see", member.group.name, host.name);
-        let values = serde_json::to_string_pretty(&values).unwrap_or_default();
-        for line in values.lines() {
+        let pretty = serde_json::to_string_pretty(&values).unwrap_or_default();
+        for line in pretty.lines() {
             let _ = writeln!(text, "  {line}");
         }
         let _ = writeln!(text, "  and the functions members(NAME), secret(NAME)");
+        let variables = member.variables();
+        if !variables.is_empty() {
+            text.push_str("\nVariables\n");
+        }
+        for (name, span) in variables {
+            let _ = writeln!(text, "  {name} = {}  ({})", variable(&values, name), spec_place(project, span));
+        }
         for (path, list) in files {
             let _ = writeln!(text, "\n{path}");
             for setting in list {
@@ -106,13 +120,17 @@ fn find_host<'a>(estate: &'a Estate, name: &str) -> Result<&'a Host, Failure> {
 /// A place as `FILE:LINE`.
 fn place(project: &Project, place: &Place) -> String {
     match place {
-        Place::Line { text, line } if project.templates.contains_key(&**text) => format!("templates/{text}:{line}"),
-        Place::Line { text, line } => format!("{text}, line {line}"),
-        Place::Spec(span) => {
-            let (line, _) = project.sources.line_column(*span);
-            format!("{}:{line}", project.sources.name(span.source))
-        }
+        Place::Line { text, line } => match project.templates.get(&**text) {
+            Some(template) => format!("{}:{line}", template.shown),
+            None => format!("{text}, line {line}"),
+        },
+        Place::Spec(span) => spec_place(project, *span),
     }
+}
+
+fn spec_place(project: &Project, span: Span) -> String {
+    let (line, _) = project.sources.line_column(span);
+    format!("{}:{line}", project.sources.name(span.source))
 }
 
 fn setting_json(project: &Project, setting: &Setting) -> Value {
@@ -211,4 +229,9 @@ pub(super) fn host(project: &Project, name: &str, global: &Global, screen: &Scre
     }
     screen.out(&text);
     Ok(Exit::Done)
+}
+
+/// The value of a variable, out of what templates see.
+fn variable<'v>(values: &'v Value, name: &str) -> &'v Value {
+    values.get("vars").and_then(|vars| vars.get(name)).unwrap_or(&Value::Null)
 }

@@ -300,10 +300,10 @@ pub(super) fn install(environment: &mut Environment<'static>, format: Format) {
 pub(super) fn functions(names: &Arc<Names>) -> BTreeMap<String, Value> {
     let own = Arc::clone(names);
     let secret = Value::from_function(move |name: &str| {
-        if own.secrets.contains(name) {
-            return Ok(Value::from_object(Secret { name: name.to_owned() }));
+        if let Some(name) = own.secrets.get(name) {
+            return Ok(Value::from_object(Secret { name: name.clone() }));
         }
-        let near = did_you_mean(name, own.secrets.iter().map(String::as_str));
+        let near = did_you_mean(name, own.secrets.keys().map(String::as_str));
         let help = near.unwrap_or_else(|| format!("add `secret \"{name}\"` to the service"));
         Err(advised(format!("the service has no secret `{name}`"), help))
     });

@@ -51,12 +51,14 @@ pub struct Context {
     /// The values and the functions.
     value: Value,
     names: Arc<Names>,
+    functions: Arc<BTreeMap<String, Value>>,
 }
 
 #[derive(Debug)]
 struct Names {
     members: Arc<BTreeMap<String, Value>>,
-    secrets: BTreeSet<String>,
+    /// What each is, by the name that templates have for it.
+    secrets: Arc<BTreeMap<String, String>>,
 }
 
 /// A text that only wharf may hold came from outside.
@@ -77,7 +79,14 @@ impl Context {
     ) -> Result<Self, Forged> {
         let members = members.iter().map(convert).collect::<Result<_, Forged>>()?;
         let values = values.iter().map(convert).collect::<Result<_, Forged>>()?;
-        Ok(Self::of(values, Arc::new(members), secrets))
+        Ok(Self::of(values, Arc::new(members), themselves(secrets)))
+    }
+
+    /// A context without values, whose `members(NAME)` are facts that were read already, and secrets by the names that
+    /// templates have for them.
+    pub fn of_members(members: BTreeMap<String, Shared>, secrets: Arc<BTreeMap<String, String>>) -> Self {
+        let members = members.into_iter().map(|(name, Shared(list))| (name, list)).collect();
+        Self::of(BTreeMap::new(), Arc::new(members), secrets)
     }
 
     /// The same context with more or other values, and other secrets. What is not named is shared, so that the facts of an
@@ -89,30 +98,45 @@ impl Context {
     ) -> Result<Self, Forged> {
         let mut all = self.values.clone();
         all.extend(values.iter().map(convert).collect::<Result<BTreeMap<_, _>, Forged>>()?);
-        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+        Ok(Self::of(all, Arc::clone(&self.names.members), themselves(secrets)))
     }
 
-    /// The same context with more or other values, other secrets, and facts that many contexts share: by their path, as
+    /// The same context with more or other values, and facts that many contexts share: by their path, as `host` and
     /// `self.members`, they are put beside what `values` says.
     pub fn placed(
         &self,
         values: &serde_json::Map<String, serde_json::Value>,
         shared: &BTreeMap<String, Shared>,
-        secrets: BTreeSet<String>,
     ) -> Result<Self, Forged> {
         let mut all = self.values.clone();
         for (name, value) in values {
             all.insert(name.clone(), converted(value, name, shared)?);
         }
-        Ok(Self::of(all, Arc::clone(&self.names.members), secrets))
+        let whole = shared.iter().filter(|(path, _)| !path.contains('.'));
+        all.extend(whole.map(|(name, Shared(value))| (name.clone(), value.clone())));
+        Ok(Self::with_names(all, Arc::clone(&self.names), Arc::clone(&self.functions)))
     }
 
-    fn of(values: BTreeMap<String, Value>, members: Arc<BTreeMap<String, Value>>, secrets: BTreeSet<String>) -> Self {
+    fn of(
+        values: BTreeMap<String, Value>,
+        members: Arc<BTreeMap<String, Value>>,
+        secrets: Arc<BTreeMap<String, String>>,
+    ) -> Self {
         let names = Arc::new(Names { members, secrets });
-        let all = values.clone().into_iter().chain(filter::functions(&names));
-        let value = Value::from_pairs(all.collect::<BTreeMap<_, _>>());
-        Self { values, value, names }
+        let functions = Arc::new(filter::functions(&names));
+        Self::with_names(values, names, functions)
     }
+
+    fn with_names(values: BTreeMap<String, Value>, names: Arc<Names>, functions: Arc<BTreeMap<String, Value>>) -> Self {
+        let all = values.iter().chain(functions.iter());
+        let value = Value::from_pairs(all.map(|(name, value)| (name.clone(), value.clone())));
+        Self { values, value, names, functions }
+    }
+}
+
+/// Secrets that templates call by their own names.
+fn themselves(secrets: BTreeSet<String>) -> Arc<BTreeMap<String, String>> {
+    Arc::new(secrets.into_iter().map(|name| (name.clone(), name)).collect())
 }
 
 fn convert((name, value): (&String, &serde_json::Value)) -> Result<(String, Value), Forged> {
@@ -130,10 +154,9 @@ impl Shared {
     }
 }
 
-/// A value as templates see it; refused where it holds what stands for a secret.
-fn converted(value: &serde_json::Value, path: &str, shared: &BTreeMap<String, Shared>) -> Result<Value, Forged> {
-    let fine = |text: &str| if secret::holds_marker(text) { Err(Forged { path: path.to_owned() }) } else { Ok(()) };
-    Ok(match value {
+/// A value without parts as templates see it; none where it has some, or holds what stands for a secret.
+fn plain(value: &serde_json::Value) -> Option<Value> {
+    Some(match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(truth) => Value::from(*truth),
         serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
@@ -141,26 +164,40 @@ fn converted(value: &serde_json::Value, path: &str, shared: &BTreeMap<String, Sh
             (None, Some(number)) => Value::from(number),
             (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
         },
-        serde_json::Value::String(text) => {
-            fine(text)?;
-            Value::from(text.as_str())
-        }
+        serde_json::Value::String(text) if !secret::holds_marker(text) => Value::from(text.as_str()),
+        serde_json::Value::String(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_) => return None,
+    })
+}
+
+/// A value as templates see it; refused where it holds what stands for a secret.
+fn converted(value: &serde_json::Value, path: &str, shared: &BTreeMap<String, Shared>) -> Result<Value, Forged> {
+    if let Some(value) = plain(value) {
+        return Ok(value);
+    }
+    match value {
         serde_json::Value::Array(list) => {
-            Value::from(list.iter().map(|value| converted(value, path, shared)).collect::<Result<Vec<_>, _>>()?)
+            Ok(Value::from(list.iter().map(|value| converted(value, path, shared)).collect::<Result<Vec<_>, _>>()?))
         }
         serde_json::Value::Object(map) => {
             let entry = |(key, value): (&String, &serde_json::Value)| {
-                fine(key)?;
-                Ok((key.clone(), converted(value, &format!("{path}.{key}"), shared)?))
+                if secret::holds_marker(key) {
+                    return Err(Forged { path: path.to_owned() });
+                }
+                let value = match plain(value) {
+                    Some(value) => value,
+                    None => converted(value, &format!("{path}.{key}"), shared)?,
+                };
+                Ok((key.clone(), value))
             };
-            let mut all = map.iter().map(entry).collect::<Result<BTreeMap<_, _>, Forged>>()?;
+            let mut all = map.iter().map(entry).collect::<Result<Vec<_>, Forged>>()?;
             for (full, Shared(value)) in shared {
                 let key = full.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'));
                 all.extend(key.filter(|key| !key.contains('.')).map(|key| (key.to_owned(), value.clone())));
             }
-            Value::from_pairs(all)
+            Ok(Value::from_pairs(all))
         }
-    })
+        _ => Err(Forged { path: path.to_owned() }),
+    }
 }
 
 /// What `secret(NAME)` gives: it can be written and encoded, and nothing else.

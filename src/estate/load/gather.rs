@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::digest::Digest;
 use crate::spec::{Log, Mistake, Node, Origin, Reader, SourceId, Sources, Span, parse};
 
-use super::super::FileSource;
 use super::super::folder::{Folder, PARTS};
+use super::super::{FileSource, Template};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Gathered {
     pub sources: Sources,
     /// The project's own folder first.
     pub folders: Vec<Folder>,
+    /// What messages put before the paths of each folder: `catalogue:`.
+    prefixes: Vec<String>,
     /// Top-level nodes, each with the number of its folder.
     pub nodes: Vec<(usize, Node)>,
     pub imports: BTreeMap<String, Digest>,
@@ -105,6 +107,7 @@ impl Gathered {
         let parsed: Vec<_> = texts.par_iter().map(|id| parse(*id, self.sources.text(*id))).collect();
         let root = folder.root.clone();
         self.folders.push(folder);
+        self.prefixes.push(prefix);
         let mut imports = Vec::new();
         for (nodes, mistakes) in parsed {
             log.extend(mistakes);
@@ -125,11 +128,14 @@ impl Gathered {
     }
 
     /// Every file below templates/, by its path there; the project's own before those of imports.
-    pub fn templates(&self) -> BTreeMap<String, FileSource> {
+    pub fn templates(&self) -> BTreeMap<String, Template> {
         let mut all = BTreeMap::new();
-        for folder in self.folders.iter().rev() {
+        for (folder, prefix) in self.folders.iter().zip(&self.prefixes).rev() {
             for name in folder.files_below("templates") {
-                all.extend(folder.file(&format!("templates/{name}")).map(|source| (name.to_owned(), source.clone())));
+                let path = format!("templates/{name}");
+                let template =
+                    |source: &FileSource| Template { source: source.clone(), shown: format!("{prefix}{path}") };
+                all.extend(folder.file(&path).map(|source| (name.to_owned(), template(source))));
             }
         }
         all

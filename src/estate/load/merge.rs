@@ -34,12 +34,18 @@ impl Rank {
 pub(super) fn merge<'a>(holder: Holder, owner: &str, parts: Vec<Part<'a>>, log: &mut Log) -> Vec<Cow<'a, Node>> {
     let mut slots: Vec<(Option<Shape>, Vec<Part<'a>>)> = Vec::new();
     let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let parts = parts.into_iter().flat_map(|part| match holder.shape(&part.node.name) {
+        Some(Shape::Values) => values(part),
+        _ => vec![part],
+    });
     for part in parts {
         let shape = holder.shape(&part.node.name);
         let name = || part.node.name.value.clone();
         let slot_key = match shape {
             Some(Shape::Scalar | Shape::Map | Shape::Ordered) => Some((name(), String::new())),
             Some(Shape::Keyed) => Some((name(), key(&part.node))),
+            Some(Shape::Values) => variable(&part.node).map(|(variable, _)| (name(), variable.to_owned())),
+            Some(Shape::Layers) => Some((name(), String::new())),
             Some(Shape::List) | None => None,
         };
         let slot = slot_key.clone().and_then(|slot_key| known.get(&slot_key).copied());
@@ -63,6 +69,14 @@ pub(super) fn merge<'a>(holder: Holder, owner: &str, parts: Vec<Part<'a>>, log: 
             }
             Some(Shape::Keyed) => merged.extend(keyed(holder, owner, pieces, log)),
             Some(Shape::Map) => merged.extend(map(owner, pieces, log)),
+            Some(Shape::Values) => {
+                report_values(owner, &pieces, log);
+                merged.extend(pieces.pop().map(|piece| piece.node));
+            }
+            Some(Shape::Layers) => {
+                report_layers(owner, &pieces, log);
+                merged.extend(pieces.into_iter().map(|piece| piece.node));
+            }
             Some(Shape::Ordered) => {
                 report_order(owner, &pieces, log);
                 merged.extend(pieces.into_iter().map(|piece| piece.node));
@@ -86,6 +100,79 @@ fn clash(owner: &str, what: &str, (first, first_rank): (Span, Rank), (second, se
         _ => (format!("{what} of {owner} is set twice"), "keep one of them"),
     };
     Mistake::new("duplicate", second, message).label("set again here").also(first, "set first here").help(help)
+}
+
+/// A node for each variable that a `var` node sets.
+fn values(part: Part<'_>) -> Vec<Part<'_>> {
+    let node = &part.node;
+    let named = usize::from(!node.arguments.is_empty() || !node.children.is_empty());
+    if named + node.properties.len() < 2 {
+        return vec![part];
+    }
+    let with = |node: Node| Part { node: Cow::Owned(node), rank: part.rank };
+    let bare =
+        Node { arguments: Vec::new(), properties: Vec::new(), children: Vec::new(), ..node.clone().into_owned() };
+    let named = (named > 0).then(|| with(Node { properties: Vec::new(), ..node.clone().into_owned() }));
+    let others =
+        node.properties.iter().map(|property| with(Node { properties: vec![property.clone()], ..bare.clone() }));
+    named.into_iter().chain(others).collect()
+}
+
+/// The variable that a `var` node of one variable sets, and where it is named.
+pub(super) fn variable(node: &Node) -> Option<(&str, Span)> {
+    let named = node.arguments.first().and_then(|value| Some((value.as_text()?, value.span)));
+    named.or_else(|| node.properties.first().map(|property| (property.name.as_str(), property.name.span)))
+}
+
+fn report_values(owner: &str, pieces: &[Part<'_>], log: &mut Log) {
+    for (one, other) in pieces.iter().zip(pieces.iter().skip(1)) {
+        if one.rank.strength() == other.rank.strength()
+            && let (Some((name, first)), Some((_, second))) = (variable(&one.node), variable(&other.node))
+        {
+            log.push(clash(owner, &format!("`{name}`"), (first, one.rank), (second, other.rank)));
+        }
+    }
+}
+
+/// Options that two extends change to different values: neither can win.
+fn report_layers(owner: &str, pieces: &[Part<'_>], log: &mut Log) {
+    let mut seen: Vec<(Vec<&str>, &Node, &str, Rank)> = Vec::new();
+    for piece in pieces.iter().filter(|piece| piece.rank.extend.is_some()) {
+        let file = piece.node.property("file").and_then(|value| value.as_text()).unwrap_or_default();
+        let mut found = Vec::new();
+        options(&piece.node, &mut vec![piece.node.key().unwrap_or_default()], &mut found);
+        for (path, node) in found {
+            let rival = seen.iter().find(|(known, other, of, rank)| {
+                *known == path && rank.extend != piece.rank.extend && same_file(of, file) && *other != node
+            });
+            if let Some((_, other, _, rank)) = rival {
+                let what = format!("`{}` of {file}", *node.name);
+                log.push(clash(owner, &what, (other.span, *rank), (node.span, piece.rank)));
+            }
+            seen.push((path, node, file, piece.rank));
+        }
+    }
+}
+
+/// Every option below an `override`, by the names that lead there.
+fn options<'n>(node: &'n Node, path: &mut Vec<&'n str>, found: &mut Vec<(Vec<&'n str>, &'n Node)>) {
+    for child in &node.children {
+        path.push(&child.name);
+        // `section "DEFAULT"` is another one for each name.
+        let named = child.key().filter(|_| *child.name == *"section" && !child.children.is_empty());
+        path.extend(named);
+        match child.children.iter().any(|inner| *inner.name != *"-") {
+            true => options(child, path, found),
+            false => found.push((path.clone(), child)),
+        }
+        path.truncate(path.len() - 1 - usize::from(named.is_some()));
+    }
+}
+
+/// Whether two names can mean one file: a path, or the last part of it.
+fn same_file(one: &str, other: &str) -> bool {
+    let last = |path: &str| path.rsplit('/').next().map(str::to_owned);
+    one == other || (last(one) == last(other) && !(one.contains('/') && other.contains('/')))
 }
 
 fn report_equals(owner: &str, pieces: &[Part<'_>], log: &mut Log) {

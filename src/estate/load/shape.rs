@@ -15,6 +15,10 @@ pub(super) enum Shape {
     Keyed,
     /// Properties are the keys, as of `env`.
     Map,
+    /// Properties are the keys, or the first argument is the key of all that follows, as of `var`.
+    Values,
+    /// All of them, the stronger later; what two of one strength change must be the same, as of `override`.
+    Layers,
 }
 
 /// Which kind of node holds them.
@@ -105,7 +109,7 @@ const ARCH: [(&str, Shape); 6] = [
     ("tier", Shape::Scalar),
 ];
 
-const SERVICE: [(&str, Shape); 49] = [
+const SERVICE: [(&str, Shape); 50] = [
     ("summary", Shape::Scalar),
     ("tier", Shape::Scalar),
     ("image", Shape::Scalar),
@@ -134,6 +138,7 @@ const SERVICE: [(&str, Shape); 49] = [
     ("sysctl", Shape::Keyed),
     ("limits", Shape::Map),
     ("add-host", Shape::Map),
+    ("names", Shape::Scalar),
     ("label", Shape::Map),
     ("pod", Shape::Scalar),
     ("run-as", Shape::Scalar),
@@ -149,8 +154,8 @@ const SERVICE: [(&str, Shape); 49] = [
     ("task", Shape::Keyed),
     ("update", Shape::Scalar),
     ("instance", Shape::Keyed),
-    ("var", Shape::List),
-    ("override", Shape::List),
+    ("var", Shape::Values),
+    ("override", Shape::Layers),
     ("host-sysctl", Shape::Keyed),
     ("host-module", Shape::List),
     ("host-dir", Shape::Keyed),
@@ -158,7 +163,7 @@ const SERVICE: [(&str, Shape); 49] = [
 ];
 
 const CHANGES: [(&str, Shape); 4] =
-    [("var", Shape::List), ("override", Shape::List), ("env", Shape::Map), ("port", Shape::Keyed)];
+    [("var", Shape::Values), ("override", Shape::Layers), ("env", Shape::Map), ("port", Shape::Keyed)];
 
 const ESTATE: [(&str, Shape); 18] = [
     ("summary", Shape::Scalar),
@@ -175,9 +180,9 @@ const ESTATE: [(&str, Shape); 18] = [
     ("recipient", Shape::List),
     ("generate", Shape::Keyed),
     ("limits", Shape::Scalar),
-    ("skew", Shape::Scalar),
-    ("var", Shape::List),
-    ("override", Shape::List),
+    ("releases", Shape::Scalar),
+    ("var", Shape::Values),
+    ("override", Shape::Layers),
     ("let", Shape::Map),
 ];
 
@@ -188,8 +193,8 @@ const CELL: [(&str, Shape); 8] = [
     ("bind", Shape::List),
     ("external", Shape::Keyed),
     ("release", Shape::Scalar),
-    ("var", Shape::List),
-    ("override", Shape::List),
+    ("var", Shape::Values),
+    ("override", Shape::Layers),
 ];
 
 const HOST: [(&str, Shape); 6] = [
@@ -197,8 +202,8 @@ const HOST: [(&str, Shape); 6] = [
     ("network", Shape::Keyed),
     ("leave", Shape::Scalar),
     ("maintenance", Shape::Scalar),
-    ("var", Shape::List),
-    ("override", Shape::List),
+    ("var", Shape::Values),
+    ("override", Shape::Layers),
 ];
 
 impl Holder {

@@ -135,6 +135,23 @@ fn remove(node: &mut Node, name: &str, shape: Shape, what: Option<&str>) -> bool
                 found |= child.properties.len() != before;
                 !child.properties.is_empty()
             }
+            Shape::Values => {
+                let named = child.key() == Some(what);
+                let before = child.properties.len();
+                child.properties.retain(|property| *property.name != *what);
+                found |= named || child.properties.len() != before;
+                if named {
+                    child.arguments.clear();
+                    child.children.clear();
+                }
+                !(child.arguments.is_empty() && child.properties.is_empty())
+            }
+            Shape::Layers => {
+                let file = child.property("file").and_then(|value| value.as_text());
+                let hit = child.key() == Some(what) || file.is_some_and(|file| super::super::is_file(file, what));
+                found |= hit;
+                !hit
+            }
             Shape::List => {
                 let before = child.arguments.len();
                 // A package is named without its bound.

@@ -2,10 +2,12 @@
 
 use crate::name::{AccountName, PackageName};
 use crate::spec::{FromValue, Mistake, Scalar, Value, did_you_mean, from_text, integer};
+use crate::version::PodmanVersion;
 
 use super::super::{
-    Alphabet, Compression, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner, Package,
-    Relation, Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo, UpdateFailure,
+    Alphabet, Compression, Format, Layering, Listen, Mode, Namespace, Notify, OnChange, OnFailure, OncePer, Owner,
+    Package, Relation, Relax, Restart, Scope, ScriptKind, TaskEvent, TaskPhase, Text, Tier, Transport, Undo,
+    UnknownFormat, UpdateFailure,
 };
 use super::decode::{Events, Order, Quorum, Start, UndoWord};
 
@@ -65,6 +67,23 @@ pub(super) struct OwnVersions;
 impl FromValue for OwnVersions {
     fn from_value(value: &Value) -> Result<Self, Mistake> {
         word(value, "a choice of versions", &[("own", Self)])
+    }
+}
+
+impl FromValue for Format {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let mut help = None;
+        let read = from_text(value, "a format", |text| {
+            text.parse().inspect_err(|error: &UnknownFormat| help = Some(error.help.clone()))
+        });
+        read.map_err(|mistake| mistake.help_if(help))
+    }
+}
+
+impl FromValue for PodmanVersion {
+    fn from_value(value: &Value) -> Result<Self, Mistake> {
+        let read = from_text(value, "a version", str::parse);
+        read.map_err(|mistake| mistake.help("write what `podman --version` says: podman=\"5.4\""))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::name::{CapabilityName, CellName, HostName, RoleName, ServiceName};
 use crate::spec::{Log, Mistake, Span, Spanned, did_you_mean};
 
 use super::super::{Cell, Estate, Overrides, Port, Scope, Service};
-use super::{Front, Ground, Group, Placed, clashes, lints, needs, secrets};
+use super::{Front, Ground, Group, Placed, clashes, lints, names, needs, roles, secrets};
 
 /// By how much a cell's number moves its ports.
 const STEP: u16 = 10;
@@ -56,7 +56,9 @@ pub(in super::super) fn place(ground: &Ground<'_>, log: &mut Log) -> Placed {
     needs::answer(ground, &mut placed, log);
     fronts(ground, &mut placed, log);
     clashes::report(ground, &placed, log);
+    names::report(ground, &placed, log);
     lints::report(ground, &mut placed, log);
+    roles::report(ground, &placed, log);
     placed.secrets = secrets::gather(ground, &placed, log);
     placed
 }
@@ -122,6 +124,7 @@ fn names(ground: &Ground<'_>, log: &mut Log) {
             log.push(mistake.also(first.span, "the first").help("give one of them number="));
         }
     }
+    releases(estate, log);
     let stamps = estate.stamps.values().filter_map(|stamp| Some((stamp.cell.as_ref()?, stamp.span)));
     let binds = estate.binds.iter().filter_map(|bind| Some((bind.cell.as_ref()?, bind.span)));
     let externals = estate.externals.values().filter_map(|external| Some((external.cell.as_ref()?, external.span)));
@@ -129,6 +132,48 @@ fn names(ground: &Ground<'_>, log: &mut Log) {
         if !estate.cells.contains_key(cell) {
             let name = Spanned::new(cell.clone(), span);
             log.push(unknown(&name, "cell", estate.cells.keys().map(CellName::as_str)));
+        }
+    }
+}
+
+/// Releases of cells that are none of the estate's, or too old.
+fn releases(estate: &Estate, log: &mut Log) {
+    let known = || estate.releases.iter().map(|release| release.as_str());
+    for (at, release) in estate.releases.iter().enumerate() {
+        if let Some(first) = estate.releases.iter().take(at).find(|first| first.value == release.value) {
+            let mistake =
+                Mistake::new("duplicate", release.span, format!("the release `{}` is named twice", **release));
+            log.push(mistake.label("again here").also(first.span, "first here"));
+        }
+    }
+    for cell in estate.cells.values() {
+        let Some(release) = &cell.release else { continue };
+        let Some(newest) = estate.releases.last() else {
+            let message = format!("the estate `{}` does not say in which order its releases are", estate.name);
+            let mistake = Mistake::new("missing", release.span, message).label("how old is this?");
+            let help = format!(
+                "write releases \"{}\" \"current\" in the estate: the oldest first, and last what it runs",
+                **release
+            );
+            log.push(mistake.help(help));
+            continue;
+        };
+        let behind = estate.releases.iter().rev().position(|known| known.value == release.value);
+        let Some(behind) = behind else {
+            log.push(unknown(release, "release of the estate called", known()));
+            continue;
+        };
+        if u32::try_from(behind).is_ok_and(|behind| behind > estate.skew) {
+            let message = format!(
+                "the cell `{}` stays on `{}`, which is {behind} releases behind `{}`",
+                cell.name, **release, **newest
+            );
+            let mistake = Mistake::new("skew", release.span, message).label("too old");
+            let help = match estate.skew {
+                1 => "a cell may be one release behind: move it on first, or write skew=2 behind `releases`".to_owned(),
+                skew => format!("a cell may be {skew} releases behind (`skew=`): move it on first"),
+            };
+            log.push(mistake.also(newest.span, "what the estate runs").help(help));
         }
     }
 }

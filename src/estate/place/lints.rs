@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use crate::name::{NetworkName, ServiceName};
 use crate::spec::{Log, Mistake, Span, did_you_mean};
 
-use super::super::{Change, ConfigContent, Health, Host, Notify, OnChange, Override, Overrides, Service};
+use super::super::{
+    Change, ConfigContent, Format, Health, Host, Notify, OnChange, Override, Overrides, Owner, Service,
+};
 use super::groups::unknown;
-use super::{Ground, Group, Placed};
+use super::{Ground, Group, Placed, podman};
 
 /// Reports all of it, and notes the groups that have no health check.
 pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
@@ -15,7 +17,7 @@ pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
     for group in placed.groups.values() {
         of.entry(&group.service).or_default().push(group);
     }
-    let mut unchecked = Vec::new();
+    let (mut unchecked, mut warnings) = (Vec::new(), Vec::new());
     for (name, groups) in &of {
         let Some(service) = ground.services.get(*name) else { continue };
         let hosts: Vec<&Host> =
@@ -42,11 +44,14 @@ pub(super) fn report(ground: &Ground<'_>, placed: &mut Placed, log: &mut Log) {
         gates(service, health, log);
         after(ground, placed, service, groups, log);
         reloads(service, log);
+        rootless(service, log);
+        podman::report(service, &hosts, health, log, &mut warnings);
         networks(ground, service, &hosts, log);
     }
     overrides(ground, placed, &of, log);
     vips(ground, placed, log);
     placed.unchecked = unchecked.into_iter().collect();
+    placed.warnings = warnings;
 }
 
 /// A gate without a check, and times that cannot be kept.
@@ -74,9 +79,9 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
         let mistake = Mistake::new("timeout", limit.span, message).label("ends it while it still starts");
         log.push(mistake.help("the budget is start + (interval + timeout) × (retries + 1) of the health check"));
     }
-    if let Some(span) = service.update.span
-        && service.update.deadline_ms < budget + service.update.healthy_for_ms
-    {
+    if service.update.deadline_ms < budget.saturating_add(service.update.healthy_for_ms) {
+        let own = life.health.as_ref().and_then(|own| own.as_ref()).map(|health| health.span);
+        let span = service.update.span.or(own).unwrap_or(service.span);
         let message = format!(
             "an update of `{}` may take {}, and it is healthy after {} at the latest, plus {} to stay so",
             service.name,
@@ -84,8 +89,8 @@ fn gates(service: &Service, health: Option<&Health>, log: &mut Log) {
             seconds(budget),
             seconds(service.update.healthy_for_ms)
         );
-        let mistake = Mistake::new("timeout", span, message).label("`deadline` is too short");
-        log.push(mistake.help("give `deadline` more, or the health check less"));
+        let mistake = Mistake::new("timeout", span, message).label("longer than `deadline` of its `update`");
+        log.push(mistake.help("give `update deadline=` more, or the health check less"));
     }
 }
 
@@ -95,7 +100,7 @@ pub(in super::super) fn start_budget(health: &Health) -> u64 {
     health.start_ms.saturating_add((health.interval_ms.saturating_add(health.timeout_ms)).saturating_mul(tries))
 }
 
-fn seconds(millis: u64) -> String {
+pub(super) fn seconds(millis: u64) -> String {
     match millis % 1000 {
         0 => format!("{} s", millis / 1000),
         rest => format!("{}.{rest:03} s", millis / 1000),
@@ -132,6 +137,29 @@ fn reloads(service: &Service, log: &mut Log) {
                 Mistake::new("no-reload", config.span, message).label("on-change=\"reload\" needs a `reload`");
             log.push(mistake.help("write reload signal=\"SIGHUP\", or reload \"program\" \"argument\""));
         }
+    }
+}
+
+/// Files of a rootless service that would have to stay where they are, with an owner that the host has no number for.
+fn rootless(service: &Service, log: &mut Log) {
+    let Some(account) = &service.container.run_as else { return };
+    let root = |owner: &Owner| match owner {
+        Owner::Id(id) => *id == 0,
+        Owner::Name(name) => name.as_str() == "root",
+    };
+    for config in service.configs.values() {
+        let owners = [&config.owner, &config.group];
+        if config.on_change == OnChange::Restart || owners.into_iter().flatten().all(root) {
+            continue;
+        }
+        let message = format!(
+            "{} cannot be replaced while `{}` runs: its owner has no number on a host",
+            config.path, service.name
+        );
+        let mistake = Mistake::new("rootless", config.span, message).label("the superuser's alone can be");
+        let help = "make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a \
+                    secret of podman's";
+        log.push(mistake.also(account.span, "rootless").help(help));
     }
 }
 
@@ -239,11 +267,10 @@ fn used(ground: &Ground<'_>, change: &Override, place: &str, here: &[&Group], lo
         log.push(Mistake::new("unused-override", change.file.span, message).label("nothing uses this").help_if(help));
         return;
     };
-    let format = config.format.as_ref().map(|format| format.value.as_str());
-    let format = format.or_else(|| crate::estate::format_of(config.path.as_str()));
+    let format = config.format();
     let fits = match &change.change {
-        Change::Sections(_) => matches!(format, Some("ini" | "oslo")),
-        Change::Keys(_) => matches!(format, Some("yaml" | "json")),
+        Change::Sections(_) => matches!(format, Some(Format::Ini | Format::Oslo)),
+        Change::Keys(_) => matches!(format, Some(Format::Yaml | Format::Json)),
     };
     let raw = matches!(config.content, ConfigContent::Source(..)) && format.is_none();
     if !fits || raw {

@@ -3,14 +3,19 @@
 mod clashes;
 mod groups;
 mod lints;
+mod names;
 mod needs;
+mod podman;
+mod roles;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::name::{ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, ServiceName};
-use crate::spec::Span;
+use crate::name::{
+    ArchName, CapabilityName, CellName, DistroName, HostName, NetworkName, RoleName, ServiceName, VolumeName,
+};
+use crate::spec::{Mistake, Span};
 
 use super::{Estate, Host, Image, Port, Project, Secrets, Service};
 
@@ -27,6 +32,8 @@ pub struct Placed {
     pub secrets: Secrets,
     /// Groups without a health check: for `check` to list.
     pub unchecked: BTreeSet<ServiceName>,
+    /// What can be meant so, and does not do what it looks like: for `check` to warn of.
+    pub warnings: Vec<Mistake>,
 }
 
 /// One service at one place: for the cloud, for a cell, as an instance, or stamped.
@@ -50,6 +57,13 @@ pub struct Group {
     pub needs: BTreeMap<CapabilityName, Binding>,
     /// Where it is asked for.
     pub span: Span,
+}
+
+impl Group {
+    /// A host's place among the members; none where it is none.
+    pub fn index_of(&self, host: &HostName) -> Option<usize> {
+        self.members.binary_search(host).ok()
+    }
 }
 
 /// Who answers a need; nobody, where an optional one is not met.
@@ -99,6 +113,19 @@ impl Estate {
         network.and_then(|network| host.networks.get(network)).map_or(host.address, |interface| interface.address)
     }
 
+    /// The roles of a host for a group of a cell: its own, and those that it has where the cell shares it.
+    pub fn roles_on<'a>(&'a self, host: &'a Host, cell: Option<&CellName>) -> Vec<&'a RoleName> {
+        let shares = cell.and_then(|cell| self.cells.get(cell)).into_iter().flat_map(|cell| &cell.shares);
+        let shares = shares.filter(|share| share.hosts.iter().any(|name| name.value == host.name));
+        let mut names: Vec<&RoleName> = host.roles.iter().map(|role| &role.value).collect();
+        for role in shares.flat_map(|share| &share.roles) {
+            if !names.contains(&&role.value) {
+                names.push(&role.value);
+            }
+        }
+        names
+    }
+
     /// What the images on a host are built for.
     pub fn target<'a>(&'a self, host: &'a Host, project: &'a Project) -> Option<(&'a DistroName, ArchName)> {
         let distro = host.distro.as_ref().or(self.distro.as_ref()).map(|name| &name.value);
@@ -117,6 +144,12 @@ pub(super) struct Ground<'a> {
     pub images: &'a dyn Fn(&Service, &Host) -> Option<&'a Image>,
     /// Images that exist, for any target.
     pub known_images: BTreeSet<&'a str>,
+}
+
+/// What a volume is called on hosts: the group's own, unless it is shared or called so already.
+pub fn volume(group: &Group, name: &VolumeName, shared: bool) -> String {
+    let own = name.as_str() == group.name.as_str() || name.as_str().starts_with(&format!("{}-", group.name));
+    if shared || own { name.to_string() } else { format!("{}-{name}", group.name) }
 }
 
 pub(super) use groups::place;

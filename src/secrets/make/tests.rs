@@ -32,7 +32,7 @@ fn safe() -> Safe {
 fn rules(rules: &[(&str, Rule)]) -> BTreeMap<SecretName, Generate> {
     let source = Sources::default().add("x".to_owned(), String::new(), Origin::Project);
     let span = Span { source, start: 0, len: 0 };
-    rules.iter().map(|(text, rule)| (name(text), Generate { rule: rule.clone(), span })).collect()
+    rules.iter().map(|(text, rule)| (name(text), Generate { rule: rule.clone(), per_cell: false, span })).collect()
 }
 
 fn ca(days: u32, renew: u32) -> Rule {

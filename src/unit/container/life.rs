@@ -174,7 +174,7 @@ impl Life {
             line(file, SERVICE, "Slice", slice.to_string())?;
         }
         for (key, value) in &self.lines {
-            line(file, SERVICE, key, value.clone())?;
+            line(file, SERVICE, key, value)?;
         }
         Ok(())
     }

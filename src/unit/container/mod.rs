@@ -24,7 +24,7 @@ use super::key::QuadletSection;
 use super::name::{ImageRef, ObjectName, UnitKind, UnitName};
 use super::period::Period;
 use super::say::{Sayings, Unsayable};
-use super::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a container is made of. Nothing but the names has to be said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

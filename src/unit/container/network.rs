@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::unit::head::Head;
 use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// A network that a container is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

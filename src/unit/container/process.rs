@@ -8,7 +8,7 @@ use crate::path::ImagePath;
 use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// The program and its surroundings. What is not given is the image's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::path::ImagePath;
 use crate::unit::head::Head;
 use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

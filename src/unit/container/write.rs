@@ -10,7 +10,7 @@ use crate::unit::name::{UnitKind, UnitName};
 use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 const SERVICE: &str = "Service";
 
@@ -115,11 +115,11 @@ impl Container {
         words.extend(parts.process.exec.iter().cloned());
 
         head.write_unit(&mut file)?;
-        line(&mut file, "Unit", "RequiresMountsFor", "%t/containers".to_owned())?;
-        line(&mut file, SERVICE, "Type", if once { "oneshot" } else { "notify" }.to_owned())?;
+        line(&mut file, "Unit", "RequiresMountsFor", "%t/containers")?;
+        line(&mut file, SERVICE, "Type", if once { "oneshot" } else { "notify" })?;
         match parts.run {
-            Run::Service(_) => line(&mut file, SERVICE, "NotifyAccess", "all".to_owned())?,
-            Run::Oneshot { remain: true } => line(&mut file, SERVICE, "RemainAfterExit", "yes".to_owned())?,
+            Run::Service(_) => line(&mut file, SERVICE, "NotifyAccess", "all")?,
+            Run::Oneshot { remain: true } => line(&mut file, SERVICE, "RemainAfterExit", "yes")?,
             Run::Oneshot { remain: false } => {}
         }
         let fixed = [
@@ -129,7 +129,7 @@ impl Container {
             ("Environment", "PODMAN_SYSTEMD_UNIT=%n"),
         ];
         for (key, value) in fixed {
-            line(&mut file, SERVICE, key, value.to_owned())?;
+            line(&mut file, SERVICE, key, value)?;
         }
         line(&mut file, SERVICE, "ExecStart", quote::command(&words))?;
         line(&mut file, SERVICE, "ExecStop", format!("{PODMAN} rm -v -f -i {name}"))?;

@@ -10,7 +10,7 @@ use crate::unit::key::QuadletSection;
 use crate::unit::name::{ImageRef, ObjectName, UnitKind};
 use crate::unit::period::Period;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// An image that a unit pulls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

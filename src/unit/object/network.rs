@@ -13,7 +13,7 @@ use crate::unit::key::QuadletSection;
 use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// A subnet of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::period::Period;
 use crate::unit::quote;
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a pod does when its last container ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,22 +115,22 @@ impl Pod {
         }
         create.extend([format!("--infra-name={name}-infra"), format!("--name={name}")]);
         head.write_unit(&mut file)?;
-        line(&mut file, "Unit", "RequiresMountsFor", "%t/containers".to_owned())?;
+        line(&mut file, "Unit", "RequiresMountsFor", "%t/containers")?;
         // `%t/%N` are systemd's to expand.
         let pid = "--infra-conmon-pidfile=%t/%N.pid";
-        let create: Vec<String> = create.iter().map(|text| quote::word(&quote::argument(text))).collect();
+        let create: Vec<String> = create.iter().map(|text| quote::word(&quote::argument(text)).into_owned()).collect();
         let create = format!("{PODMAN} pod create {pid} --replace {}", create.join(" "));
         let time = self.stop_timeout.map_or(10, Period::as_secs_up);
-        line(&mut file, SERVICE, "Type", "forking".to_owned())?;
-        line(&mut file, SERVICE, "PIDFile", "%t/%N.pid".to_owned())?;
-        line(&mut file, SERVICE, "SyslogIdentifier", "%N".to_owned())?;
-        line(&mut file, SERVICE, "Environment", "PODMAN_SYSTEMD_UNIT=%n".to_owned())?;
+        line(&mut file, SERVICE, "Type", "forking")?;
+        line(&mut file, SERVICE, "PIDFile", "%t/%N.pid")?;
+        line(&mut file, SERVICE, "SyslogIdentifier", "%N")?;
+        line(&mut file, SERVICE, "Environment", "PODMAN_SYSTEMD_UNIT=%n")?;
         line(&mut file, SERVICE, "ExecStartPre", create)?;
         line(&mut file, SERVICE, "ExecStart", format!("{PODMAN} pod start {name}"))?;
         line(&mut file, SERVICE, "ExecStop", format!("{PODMAN} pod stop --ignore --time={time} {name}"))?;
         line(&mut file, SERVICE, "ExecStopPost", format!("{PODMAN} pod rm --ignore --force {name}"))?;
         if self.life.restart.is_none() {
-            line(&mut file, SERVICE, "Restart", "on-failure".to_owned())?;
+            line(&mut file, SERVICE, "Restart", "on-failure")?;
         }
         self.life.write(&mut file, None, self.stop_timeout)?;
         head.write_end(&mut file)?;

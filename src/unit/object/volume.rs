@@ -11,7 +11,7 @@ use crate::unit::head::Head;
 use crate::unit::key::QuadletSection;
 use crate::unit::name::{ObjectName, UnitKind};
 use crate::unit::say::{Sayings, Unsayable};
-use crate::unit::version::PodmanVersion;
+use crate::version::PodmanVersion;
 
 /// What a volume is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,6 +41,7 @@ pub(in super::super) fn estate(
         recipients: Vec::new(),
         generates: BTreeMap::new(),
         limits_unenforced: false,
+        releases: Vec::new(),
         skew: 1,
         origin: gathered.sources.origin(spec.span().source).clone(),
         span: spec.span(),
@@ -127,7 +128,10 @@ fn read(estate: &mut Estate, node: &Node, cell: Option<&CellName>, log: &mut Log
         }
         "generate" => estate.generates.extend(super::secret::generate(&mut reader)),
         "limits" => estate.limits_unenforced = reader.argument::<Unenforced>("`unenforced`").is_some(),
-        "skew" => estate.skew = reader.argument("how many releases").unwrap_or(1),
+        "releases" => {
+            estate.releases = spanned(&mut reader, "a release");
+            estate.skew = reader.property("skew").unwrap_or(1);
+        }
         "var" | "override" => {
             read_overrides(&mut estate.own, node, None, log);
             return;
@@ -176,7 +180,7 @@ fn host(reader: &mut Reader<'_, '_>, cell: Option<&CellName>) -> Option<Host> {
         ssh: plain(reader, "ssh"),
         user: plain(reader, "user"),
         local: reader.property("local").unwrap_or(false),
-        podman: spanned_property::<Plain>(reader, "podman").map(|text| Spanned::new(text.value.0, text.span)),
+        podman: spanned_property(reader, "podman"),
         arch: spanned_property(reader, "arch"),
         distro: spanned_property(reader, "distro"),
         roles: Vec::new(),
@@ -245,10 +249,7 @@ fn cells(estate: &mut Estate, node: &Node, mut reader: Reader<'_, '_>) {
                 }
                 cell.shares.push(Share { hosts, roles });
             }
-            "release" => {
-                let found: Option<Spanned<Plain>> = spanned(&mut inner, "a release").pop();
-                cell.release = found.map(|release| Spanned::new(release.value.0, release.span));
-            }
+            "release" => cell.release = spanned(&mut inner, "a release").pop(),
             "var" | "override" => {
                 read_overrides(&mut cell.own, child, None, reader.log());
                 continue;

@@ -6,7 +6,7 @@ use crate::name::SecretName;
 use crate::spec::{Mistake, Reader, Spanned};
 
 use super::super::super::{Alphabet, Generate, Lifetime, Rule};
-use super::super::value::{Days, GenerateKind};
+use super::super::value::{Days, GenerateKind, only};
 use super::service::{plain, spanned_property};
 
 /// The least that a text must be worth: nobody tries 2^64.
@@ -41,6 +41,7 @@ pub(super) fn generate(reader: &mut Reader<'_, '_>) -> Option<(SecretName, Gener
     for property in PROPERTIES {
         reader.property_value(property);
     }
+    let per_cell = reader.property::<EachCell>("per").is_some();
     let kind = kind?;
     for property in PROPERTIES {
         if properties(kind).contains(&property) {
@@ -74,7 +75,17 @@ pub(super) fn generate(reader: &mut Reader<'_, '_>) -> Option<(SecretName, Gener
         reader.mistake(Mistake::new("bad-value", span, message).label("this name"));
         return None;
     }
-    Some((name, Generate { rule, span }))
+    Some((name, Generate { rule, per_cell, span }))
+}
+
+/// `per="cell"`.
+#[derive(Debug, Clone, Copy)]
+struct EachCell;
+
+impl crate::spec::FromValue for EachCell {
+    fn from_value(value: &crate::spec::Value) -> Result<Self, Mistake> {
+        only(value, "a part with secrets of its own", "cell").map(|()| Self)
+    }
 }
 
 /// `length=`; an inner none where it is not given.

@@ -1,6 +1,7 @@
 //! A project written in a test, resolved.
 
 mod extend;
+mod lints;
 mod messages;
 mod names;
 mod rules;

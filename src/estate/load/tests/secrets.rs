@@ -1,6 +1,6 @@
 //! `generate` and `recipient`: the exact words, and what an estate makes of them.
 
-use super::{Written, mistakes_of, plain};
+use super::{Written, mistakes, mistakes_of, plain, project};
 use crate::estate::{Project, Rule, Secrets};
 use insta::assert_snapshot;
 
@@ -212,4 +212,80 @@ fn rules_have_their_defaults() {
         })
         .collect();
     assert_eq!(renew, [365, 30]);
+}
+
+#[test]
+fn each_cell_has_its_own_of_a_secret_that_says_so() {
+    let text = "image \"web\" {}\n\
+         service \"agent\" { image \"web\"; scope \"cell\"; role \"compute\"; secret \"agent-db\"; secret \"agent-key.pub\"\n\
+             generate \"agent-db\" per=\"cell\"; generate \"agent-key\" kind=\"ssh-ed25519\" per=\"cell\"\n\
+             generate \"agent-ca\" kind=\"ca\" common-name=\"x\" per=\"cell\"\n\
+             generate \"agent-cert\" kind=\"certificate\" ca=\"agent-ca\" names=\"x\" per=\"cell\"\n\
+             task \"join\" run=\"a b\" { secret \"agent-cert\"; secret \"all\" env=\"ALL\" }\n\
+             generate \"all\" }\n\
+         service \"api\" { image \"web\"; role \"control\"; secret \"agent-db\" }\n\
+         estate \"one\" {\n\
+             host \"h\" address=\"10.0.0.1\" { role \"control\" }\n\
+             cell \"cell1\" { host \"n1\" address=\"10.0.1.1\" { role \"compute\" } }\n\
+             cell \"cell2\" { host \"n2\" address=\"10.0.2.1\" { role \"compute\" } }\n\
+             cell \"cell3\" { host \"n3\" address=\"10.0.3.1\" }\n\
+         }\n";
+    let project = project(text);
+    let secrets = &project.placed.values().next().unwrap().secrets;
+    let users = |name: &crate::name::SecretName| {
+        let users = secrets.uses.get(name).into_iter().flatten().map(|user| user.service.to_string());
+        users.collect::<Vec<_>>().join(" ")
+    };
+    let lines: Vec<String> = secrets
+        .names()
+        .iter()
+        .map(|name| format!("{name}: {} ({})", secrets.rule(name).unwrap().1, users(name)))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    agent-ca-cell1: kind="ca" common-name="x" days=3650 ()
+    agent-ca-cell1.key: kind="ca" common-name="x" days=3650 ()
+    agent-ca-cell2: kind="ca" common-name="x" days=3650 ()
+    agent-ca-cell2.key: kind="ca" common-name="x" days=3650 ()
+    agent-cert-cell1: kind="certificate" ca="agent-ca-cell1" names="x" days=365 (agent)
+    agent-cert-cell1.key: kind="certificate" ca="agent-ca-cell1" names="x" days=365 ()
+    agent-cert-cell2: kind="certificate" ca="agent-ca-cell2" names="x" days=365 (agent)
+    agent-cert-cell2.key: kind="certificate" ca="agent-ca-cell2" names="x" days=365 ()
+    agent-db: length=32 alphabet="alnum" (api)
+    agent-db-cell1: length=32 alphabet="alnum" (agent)
+    agent-db-cell2: length=32 alphabet="alnum" (agent)
+    agent-key-cell1: kind="ssh-ed25519" ()
+    agent-key-cell1.pub: kind="ssh-ed25519" (agent)
+    agent-key-cell2: kind="ssh-ed25519" ()
+    agent-key-cell2.pub: kind="ssh-ed25519" (agent)
+    all: length=32 alphabet="alnum" (agent)
+    "#);
+    let name = |text: &str| crate::name::SecretName::new(text).unwrap();
+    let cell = crate::name::CellName::new("cell2").unwrap();
+    let of = |text: &str| (secrets.of(&name(text), Some(&cell)).to_string(), secrets.of(&name(text), None).to_string());
+    assert_eq!(of("agent-key.pub"), ("agent-key-cell2.pub".to_owned(), "agent-key.pub".to_owned()));
+    assert_eq!(of("all"), ("all".to_owned(), "all".to_owned()));
+}
+
+#[test]
+fn a_secret_of_a_cell_meets_no_other() {
+    let found = mistakes(
+        "image \"web\" {}\n\
+         service \"agent\" { image \"web\"; scope \"cell\"; role \"compute\"; secret \"db\"; secret \"db-cell1\"\n\
+             generate \"db\" per=\"cell\"; generate \"db-cell1\"; generate \"x\" per=\"host\" }\n\
+         service \"other\" { image \"web\"; scope \"cell\"; role \"compute\"; secret \"db\"; generate \"db\" }\n\
+         estate \"one\" { cell \"cell1\" { host \"n1\" address=\"10.0.1.1\" { role \"compute\" } } }\n",
+    );
+    insta::assert_snapshot!(found, @r#"
+    specs/a.kdl:3:27 `db-cell1` is made for the cell `cell1`, and by a rule of that name
+        [generate "db-cell1"] this one
+        specs/a.kdl:3:1 [generate "db" per="cell"] makes it as well
+        help: give one of them another name
+    specs/a.kdl:3:65 `host` is not a part with secrets of its own
+        ["host"] not a part with secrets of its own
+        help: there is only `cell`
+    specs/a.kdl:4:75 `db` is made in two ways
+        [generate "db"] otherwise here
+        specs/a.kdl:3:1 [generate "db" per="cell"] first here
+        help: a `generate "db"` in the estate decides
+    "#);
 }

@@ -6,10 +6,10 @@ use super::{mistakes, project};
 use crate::estate::{Placed, Project, Provider};
 use insta::assert_snapshot;
 
-const HEALTHY: &str = "health \"healthcheck_port\" \"80\" interval=\"10s\" retries=3 timeout=\"5s\"";
+pub(super) const HEALTHY: &str = "health \"healthcheck_port\" \"80\" interval=\"10s\" retries=3 timeout=\"5s\"";
 
 /// Images, services and one host that runs all of them.
-fn estate(services: &str, estate: &str) -> String {
+pub(super) fn estate(services: &str, estate: &str) -> String {
     format!(
         "image \"web\" {{ {HEALTHY} }}\nimage \"db\" {{ {HEALTHY} }}\n{services}\n\
          estate \"one\" {{\n    host \"h1\" address=\"10.0.0.1\" {{ role \"control\" }}\n    {estate}\n}}\n"
@@ -161,8 +161,8 @@ fn gates_and_times_that_cannot_hold() {
         ["10s"] ends it while it still starts
         help: the budget is start + (interval + timeout) × (retries + 1) of the health check
     specs/a.kdl:4:53 an update of `db` may take 20 s, and it is healthy after 60 s at the latest, plus 10 s to stay so
-        [update deadline="20s"] `deadline` is too short
-        help: give `deadline` more, or the health check less
+        [update deadline="20s"] longer than `deadline` of its `update`
+        help: give `update deadline=` more, or the health check less
     specs/a.kdl:4:76 `db` is not told how to read /x again
         [config "/x" "y" on-change="reload"] on-change="reload" needs a `reload`
         help: write reload signal="SIGHUP", or reload "program" "argument"
@@ -325,4 +325,126 @@ fn extends_reach_services_estates_and_their_hosts() {
 fn images_of_services_are_wanted() {
     let project = project(&estate("service \"web\" { role \"control\" }", ""));
     assert!(project.wanted.iter().any(|name| name.as_str() == "web"));
+}
+
+/// A host with two roles that both change something.
+fn roles(one: &str, other: &str, more: &str) -> String {
+    estate(
+        "service \"web\" { role \"control\"; config \"/etc/w.ini\" \"[a]\\n\"; config \"/etc/w.yaml\" \"a: 1\\n\" }",
+        &format!(
+            "role \"control\" {{ {one} }}; role \"second\" {{ {other} }}\n\
+             host \"h2\" address=\"10.0.0.2\" {{ role \"second\" \"control\"; {more} }}"
+        ),
+    )
+    .replace("estate \"one\"", "service \"db\" { role \"second\" }\nestate \"one\"")
+}
+
+#[test]
+fn two_roles_of_one_host_that_change_an_option_differently() {
+    let one = "override \"web\" file=\"w.ini\" { section \"a\" { b 1; c \"x\" \"y\" } }";
+    let other = "override \"web\" file=\"/etc/w.ini\" { section \"a\" { b 2; c \"x\" \"y\"; d 3 } }; var v=1";
+    assert_snapshot!(mistakes(&roles(&format!("{one}; var v=2"), other, "")), @"
+    specs/a.kdl:7:66 two roles of h2 give `a.b` in /etc/w.ini of `web` different values
+        [b 1] this one
+        specs/a.kdl:7:162 [b 2] and this one
+        help: set it in the host itself: that counts most
+    specs/a.kdl:7:90 two roles of h2 give `v` different values
+        [v] this one
+        specs/a.kdl:7:191 [v] and this one
+        help: set it in the host itself: that counts most
+    ");
+    let keys = |value: &str| format!("override \"web\" file=\"w.yaml\" {{ keys {{ a {{ {value} }} }} }}");
+    assert_snapshot!(mistakes(&roles(&keys("b { c 1 }"), &keys("b 2"), "")), @"
+    specs/a.kdl:7:68 two roles of h2 give `a.b.c` in /etc/w.yaml of `web` different values
+        [c 1] this one
+        specs/a.kdl:7:141 [b 2] and this one
+        help: set it in the host itself: that counts most
+    ");
+    // The same value is none, nor is what the host itself decides.
+    project(&roles(&keys("b 2"), &keys("b 2; c 3"), ""));
+    project(&roles(one, "override \"web\" file=\"w.ini\" { section \"b\" { b 2 } }", ""));
+    project(&roles(one, other, "override \"web\" file=\"w.ini\" { section \"a\" { b 5 } }"));
+}
+
+#[test]
+fn an_extend_changes_one_variable_and_one_option() {
+    let text = estate(
+        "service \"web\" { role \"control\"; var a=1 b=2; var \"l\" 1 2; config \"/etc/w.ini\" \"[a]\\n\" }",
+        "var e=1 f=2; override \"web\" file=\"w.ini\" { section \"a\" { b 1 } }; role \"control\" { var r=1 s=2 }",
+    ) + "extend service \"web\" { var b=3; var \"l\" 3 }\n\
+         extend estate \"one\" { remove \"var\" \"e\"; var f=3 g=4; role \"control\" { var r=3 }\n\
+         remove \"override\" \"w.ini\"; override \"web\" file=\"w.ini\" { section \"a\" { c 1 } } }\n";
+    let project = project(&text);
+    let all = |vars: &std::collections::BTreeMap<String, crate::spec::Spanned<crate::estate::VarValue>>| {
+        vars.iter().map(|(name, value)| format!("{name}={:?}", value.value)).collect::<Vec<_>>().join(" ")
+    };
+    let estate = project.estates.values().next().unwrap();
+    assert_snapshot!(all(&project.services.values().next().unwrap().own.vars), @"a=One(Integer(1)) b=One(Integer(3)) l=One(Integer(3))");
+    assert_snapshot!(all(&estate.own.vars), @"f=One(Integer(3)) g=One(Integer(4))");
+    assert_snapshot!(all(&estate.roles.values().next().unwrap().own.vars), @"r=One(Integer(3)) s=One(Integer(2))");
+    assert_eq!(estate.own.files.len(), 1);
+    let crate::estate::Change::Sections(sections) = &estate.own.files[0].change else { panic!() };
+    assert_eq!(sections["a"].keys().collect::<Vec<_>>(), ["c"]);
+}
+
+#[test]
+fn two_extends_that_change_one_thing_differently() {
+    let base = estate("service \"web\" { role \"control\"; var a=1; config \"/etc/w.ini\" \"[a]\\n\" }", "var e=1 e=2");
+    let change = |value: u32| {
+        format!(
+            "extend service \"web\" {{ var a={value} }}\n\
+             extend estate \"one\" {{ override \"web\" file=\"w.ini\" {{ section \"a\" {{ b {value}; c 1 }} }} }}\n"
+        )
+    };
+    assert_snapshot!(mistakes(&(base + &change(2) + &change(3) + "extend estate \"one\" { remove \"var\" \"x\" }\n")), @r#"
+    specs/a.kdl:6:13 `e` of estate `one` is set twice
+        [e] set again here
+        specs/a.kdl:6:9 [e] set first here
+        help: keep one of them
+    specs/a.kdl:10:28 `a` is set by two extends of service `web`
+        [a] set again here
+        specs/a.kdl:8:28 [a] set first here
+        help: extends have no order, so neither can win: set it in one of them
+    specs/a.kdl:11:67 `b` of w.ini is set by two extends of estate `one`
+        [b 3] set again here
+        specs/a.kdl:9:67 [b 2] set first here
+        help: extends have no order, so neither can win: set it in one of them
+    specs/a.kdl:12:36 estate `one` has no `var "x"` to remove
+        ["x"] not there
+        help: `remove` takes away what the spec itself says, not what other extends add
+    "#);
+}
+
+#[test]
+fn names_are_those_of_members() {
+    let found = mistakes(&estate("service \"web\" { role \"control\"; names #true; names \"all\" }", ""));
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:3:46 `names` of service `web` is set twice
+        [names "all"] set again here
+        specs/a.kdl:3:33 [names #true] set first here
+        help: keep one of them
+    specs/a.kdl:3:52 `all` is not a choice of names
+        ["all"] not a choice of names
+        help: there is only `members`
+    "#);
+}
+
+#[test]
+fn a_file_of_a_rootless_service_that_stays_and_is_not_roots() {
+    let found = mistakes(&estate(
+        "service \"web\" { role \"control\"; run-as \"web\" uid=2001; reload signal=\"SIGHUP\"\n\
+         config \"/a/x\" \"y\" owner=\"web\" on-change=\"reload\"; config \"/b/x\" \"y\" group=5 on-change=\"nothing\"\n\
+         config \"/c/x\" \"y\" owner=\"root\" group=0 on-change=\"nothing\"; config \"/d/x\" \"y\" owner=\"web\" }",
+        "",
+    ));
+    assert_snapshot!(found, @r#"
+    specs/a.kdl:4:1 /a/x cannot be replaced while `web` runs: its owner has no number on a host
+        [config "/a/x" "y" owner="web" on-change="reload"] the superuser's alone can be
+        specs/a.kdl:3:40 ["web"] rootless
+        help: make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a secret of podman's
+    specs/a.kdl:4:51 /b/x cannot be replaced while `web` runs: its owner has no number on a host
+        [config "/b/x" "y" group=5 on-change="nothing"] the superuser's alone can be
+        specs/a.kdl:3:40 ["web"] rootless
+        help: make it root's, with a mode that the program can read it by, or leave `on-change` away: then it is a secret of podman's
+    "#);
 }

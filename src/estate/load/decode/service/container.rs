@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::name::{NetworkName, VolumeName};
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Node, Reader, Scalar, did_you_mean};
+use crate::spec::{FromValue, Log, Mistake, Node, Reader, Scalar, did_you_mean, has_reference};
 
-use super::super::super::super::{Container, Limits, Mount, MountSource, Network, Publish, Relax, Text, Tmpfs};
+use super::super::super::super::{Container, Limits, Mount, MountSource, Network, Publish, Relax, RunAs, Text, Tmpfs};
 use super::super::super::value::{Plain, PortNumber};
 use super::{plain, port, spanned, texts};
 
@@ -95,24 +95,51 @@ pub(super) fn read(container: &mut Container, node: &Node, log: &mut Log) -> boo
         "share" => container.share.extend(reader.arguments::<super::super::super::super::Namespace>("a namespace")),
         "sysctl" => {
             let (key, value) = (reader.argument::<Plain>("a kernel parameter"), super::kernel_value(&mut reader));
-            let pair = key.zip(value).map(|(Plain(key), value)| (key, value));
+            let pair = key.zip(value).map(|(Plain(key), value)| (key, crate::spec::Spanned::new(value, node.span)));
             container.sysctls.extend(pair);
         }
         "limits" => container.limits = limits(&mut reader),
-        "add-host" => container.add_hosts.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
+        "add-host" => {
+            for (key, value) in texts(&mut reader) {
+                let text = value.as_written();
+                if has_reference(text) || text.parse::<std::net::IpAddr>().is_ok() {
+                    container.add_hosts.insert(key.value, value);
+                    continue;
+                }
+                let message = format!("`{text}` of `{}` is no address", *key);
+                let mistake = Mistake::new("bad-value", key.span, message).label("a name of which address?");
+                reader.mistake(
+                    mistake.help("write add-host NAME=\"10.0.0.9\", or `${needs.NAME.host}` where that is an address"),
+                );
+            }
+        }
+        "names" => container.names_members = reader.argument::<Members>("whose names").is_some(),
         "label" => container.labels.extend(texts(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
         "pod" => container.pod = spanned(&mut reader, "a pod").pop(),
         "run-as" => {
             let account = spanned(&mut reader, "an account of the host").pop();
             let uid: Option<u32> = reader.required("uid", "uid=2001");
-            let both = account.zip(uid);
-            container.run_as = both.map(|(name, uid)| crate::spec::Spanned::new((name.value, uid), name.span));
+            let gid: Option<u32> = reader.property("gid");
+            container.run_as = account.zip(uid).map(|(name, uid)| {
+                let account = RunAs { account: name.value, uid, gid: gid.unwrap_or(uid) };
+                crate::spec::Spanned::new(account, name.span)
+            });
         }
         "timezone" => container.timezone = reader.argument::<Plain>("a time zone").map(|Plain(zone)| zone),
         _ => return false,
     }
     reader.finish();
     true
+}
+
+/// `members` of `names`.
+#[derive(Debug, Clone, Copy)]
+struct Members;
+
+impl FromValue for Members {
+    fn from_value(value: &crate::spec::Value) -> Result<Self, Mistake> {
+        super::super::super::value::only(value, "a choice of names", "members").map(|()| Self)
+    }
 }
 
 /// What POSIX lets a variable be called.
@@ -183,7 +210,14 @@ fn limits(reader: &mut Reader<'_, '_>) -> Limits {
                     Scalar::Float(number) => Some(number.to_string()),
                     _ => reader.read::<Plain>(value).map(|Plain(text)| text),
                 };
-                limits.cpus = text;
+                limits.cpus = text.filter(|text| {
+                    let good = text.parse::<f64>().is_ok_and(|cores| cores > 0.0 && cores < 4_000_000.0);
+                    if !good {
+                        let mistake = Mistake::new("bad-value", value.span, format!("`{text}` is no number of cores"));
+                        reader.mistake(mistake.label("as 2 or \"1.5\""));
+                    }
+                    good
+                });
             }
             _ if ULIMITS.contains(&name) => {
                 let text = match value.scalar {

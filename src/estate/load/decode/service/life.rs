@@ -117,9 +117,16 @@ pub(super) fn task(reader: &mut Reader<'_, '_>) -> Option<Task> {
         schedule: plain(reader, "schedule"),
         timeout_ms: reader.property("timeout").map_or(600_000, |Millis(millis)| millis),
         user: plain(reader, "user"),
+        secrets: Default::default(),
         span,
     };
-    for child in reader.children(&["run", "undo"]) {
+    for child in reader.children(&["run", "undo", "secret"]) {
+        if *child.name == *"secret" {
+            let mut inner = Reader::new(child, reader.log());
+            task.secrets.extend(super::secret(&mut inner));
+            inner.finish();
+            continue;
+        }
         let found = words(reader, child);
         match child.name.value.as_str() {
             "run" if run.is_empty() => run = found,

@@ -47,7 +47,7 @@ pub(in super::super) fn service(
         generates: BTreeMap::new(),
         container: Default::default(),
         life: life::default(),
-        tasks: BTreeMap::new(),
+        tasks: Vec::new(),
         update: life::default_update(),
         instances: BTreeMap::new(),
         own: Overrides::default(),
@@ -98,12 +98,10 @@ fn read(service: &mut Service, node: &Node, gathered: &Gathered, log: &mut Log) 
                 service.configs.insert(config.path.clone(), config);
             }
         }
-        "secret" => secret(service, &mut reader),
+        "secret" => service.secrets.extend(secret(&mut reader)),
         "generate" => service.generates.extend(super::secret::generate(&mut reader)),
         "task" => {
-            if let Some(task) = life::task(&mut reader) {
-                service.tasks.insert(task.name.clone(), task);
-            }
+            service.tasks.extend(life::task(&mut reader));
         }
         "update" => service.update = life::update(&mut reader),
         "instance" => {
@@ -281,7 +279,7 @@ fn config(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> Option<Config> {
     let config = Config {
         path: path?,
         content,
-        format: spanned_property::<Plain>(reader, "as").map(|format| Spanned::new(format.value.0, format.span)),
+        format: reader.property("as"),
         owner: reader.property("owner"),
         group: reader.property("group"),
         mode: reader.property("mode"),
@@ -291,7 +289,8 @@ fn config(reader: &mut Reader<'_, '_>, gathered: &Gathered) -> Option<Config> {
     Some(config)
 }
 
-fn secret(service: &mut Service, reader: &mut Reader<'_, '_>) {
+/// Reads a `secret` node.
+fn secret(reader: &mut Reader<'_, '_>) -> Option<(SecretName, SecretUse)> {
     let name: Option<SecretName> = reader.argument("a secret's name");
     let used = SecretUse {
         env: plain(reader, "env"),
@@ -305,7 +304,7 @@ fn secret(service: &mut Service, reader: &mut Reader<'_, '_>) {
         let mistake = Mistake::new("duplicate", used.span, "a secret is a variable or a file").label("both are given");
         reader.mistake(mistake.help("keep one of `env=` and `path=`"));
     }
-    service.secrets.extend(name.map(|name| (name, used)));
+    Some((name?, used))
 }
 
 /// Properties or pairs of arguments whose names are the person's own.

@@ -39,6 +39,11 @@ impl PodmanVersion {
     pub const NAMED: Self = Self::new(4, 7);
 }
 
+impl PodmanVersion {
+    /// What a host has where nobody says: that of Debian 13.
+    pub const USUAL: Self = Self::new(5, 4);
+}
+
 impl fmt::Display for PodmanVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&match self.patch {
