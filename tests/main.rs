@@ -33,6 +33,7 @@ mod list;
 mod matrix;
 mod openpgp;
 mod oracle;
+mod plan;
 mod prune;
 mod real;
 mod sample;

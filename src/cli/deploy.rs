@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::units::{read_release, reported};
+use super::units::{read_releases, reported};
 use super::vault::{Opened, VaultOptions};
 use super::{Failure, Global, chosen_estate, load_project};
 use crate::apply::Fleet;
@@ -14,7 +14,7 @@ use crate::estate::{Estate, Host, Placed, Project};
 use crate::host::{Content, Header, Hops, Ssh};
 use crate::name::{HostName, ReleaseName, ServiceName};
 use crate::plan::{self, Known};
-use crate::release::{self, Release};
+use crate::release::Release;
 use crate::spec::did_you_mean;
 
 /// Which hosts, and how they are reached.
@@ -39,9 +39,10 @@ pub struct ReachOptions {
 pub struct HostOptions {
     #[command(flatten)]
     pub reach: ReachOptions,
-    /// The release whose manifests units name: releases/NAME.kdl
-    #[arg(long, value_name = "NAME", default_value = release::CURRENT)]
-    pub release: ReleaseName,
+    /// The release whose manifests units name: releases/NAME.kdl; the last of the estate's `releases`, else `current`,
+    /// unless told. Cells that name a release stay on it
+    #[arg(long, value_name = "NAME")]
+    pub release: Option<ReleaseName>,
     #[command(flatten)]
     pub vault: VaultOptions,
 }
@@ -73,7 +74,7 @@ impl Deploy {
     /// Reads the project and opens its secrets.
     pub fn open(options: &HostOptions, global: &Global) -> Result<Self, Failure> {
         let mut deploy = Self::reach(&options.reach, global)?;
-        deploy.release = read_release(&deploy.project, &options.release)?;
+        deploy.release = read_releases(&deploy.project, deploy.estate()?, options.release.as_ref())?;
         deploy.vault = options.vault.open(&deploy.project, deploy.estate()?)?.keeping();
         Ok(deploy)
     }

@@ -55,6 +55,16 @@ fn is_due(task: &Task, event: Event) -> bool {
         })
 }
 
+/// Whether the first host of a group runs tasks that all others have to wait for.
+pub(super) fn is_first_alone(service: &Service) -> bool {
+    let shared = service.tasks.iter().filter(|task| task.schedule.is_none() && task.once_per != OncePer::Host);
+    let mut early = shared.filter(|task| match task.phase {
+        Some(phase) => phase == TaskPhase::Expand,
+        None => task.when == TaskWhen::BeforeStart,
+    });
+    early.next().is_some()
+}
+
 /// Where in a group's sequence of batches a host stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::task::{self, Event, Place};
 use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Reason, Standing, Step, differ, order};
 use crate::desired::Ground;
-use crate::estate::{Service, Update, UpdateFailure};
+use crate::estate::{Service, UpdateFailure};
 use crate::name::{HostName, ServiceName};
 use crate::unit::Meaning;
 
@@ -57,6 +57,9 @@ struct Slot {
     wave: usize,
     place: Place,
 }
+
+/// How much a group is disturbed, by host.
+type OnHosts<'a> = BTreeMap<&'a HostName, Class>;
 
 /// The waves of a plan; changes are told in which they happen.
 pub(super) fn waves(
@@ -165,7 +168,7 @@ fn events(
 
 /// In which wave each group of each host is changed.
 fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(ServiceName, HostName), Slot> {
-    let mut changed: BTreeMap<ServiceName, BTreeMap<&HostName, Class>> = BTreeMap::new();
+    let mut changed: BTreeMap<ServiceName, OnHosts<'_>> = BTreeMap::new();
     for (name, host) in hosts {
         for change in &host.changes {
             for service in &change.services {
@@ -177,7 +180,7 @@ fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(
     let levels = order::levels(ground);
     // What nothing asks for any more goes last.
     let (gone, kept): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(name, _)| !levels.contains_key(name));
-    let mut by_level: BTreeMap<usize, Vec<(ServiceName, BTreeMap<&HostName, Class>)>> = BTreeMap::new();
+    let mut by_level: BTreeMap<usize, Vec<(ServiceName, OnHosts<'_>)>> = BTreeMap::new();
     for (name, on) in kept {
         by_level.entry(levels.get(&name).copied().unwrap_or(0)).or_default().push((name, on));
     }
@@ -186,9 +189,9 @@ fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(
     for groups in by_level.into_values() {
         let mut longest = 1;
         for (name, on) in groups {
-            let update = ground.placed.groups.get(&name).and_then(|group| ground.project.services.get(&group.service));
+            let service = ground.placed.groups.get(&name).and_then(|group| ground.project.services.get(&group.service));
             let members = ground.placed.groups.get(&name).map_or(1, |group| group.members.len());
-            let batches = batches(update.map(|service| &service.update), members, &on);
+            let batches = batches(service, members, &on);
             longest = longest.max(batches.len());
             let count = batches.len();
             for (index, hosts) in batches.into_iter().enumerate() {
@@ -210,13 +213,14 @@ fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(
 }
 
 /// The hosts of a group that are changed together, in order.
-fn batches<'a>(update: Option<&Update>, members: usize, on: &BTreeMap<&'a HostName, Class>) -> Vec<Vec<&'a HostName>> {
+fn batches<'a>(service: Option<&Service>, members: usize, on: &OnHosts<'a>) -> Vec<Vec<&'a HostName>> {
     // What disturbs nobody waits for nobody.
     let (gentle, rest): (Vec<_>, Vec<_>) = on.iter().partition(|(_, class)| **class == Class::FileOnly);
     let gentle: Vec<&HostName> = gentle.into_iter().map(|(host, _)| *host).collect();
     let rest: Vec<(&HostName, Class)> = rest.into_iter().map(|(host, class)| (*host, *class)).collect();
     let mut found: Vec<Vec<&HostName>> = Vec::new();
-    if let Some(update) = update {
+    if let Some(service) = service {
+        let update = &service.update;
         let fresh = rest.len() == members && rest.iter().all(|(_, class)| *class == Class::Start);
         let size = match (update.quorum, fresh, update.rolling) {
             (true, ..) => 1,
@@ -228,6 +232,11 @@ fn batches<'a>(update: Option<&Update>, members: usize, on: &BTreeMap<&'a HostNa
         if let Some(canary) = update.canary.filter(|_| !fresh) {
             let after = hosts.split_off(hosts.len().min(canary as usize));
             found.extend((!hosts.is_empty()).then_some(hosts));
+            hosts = after;
+        } else if task::is_first_alone(service) && hosts.len() > 1 {
+            // The others start with what its tasks have made.
+            let after = hosts.split_off(1);
+            found.push(hosts);
             hosts = after;
         }
         found.extend(hosts.chunks(size).map(<[_]>::to_vec));

@@ -9,4 +9,4 @@ mod hidden;
 mod refused;
 mod same;
 mod shown;
-mod world;
+pub mod world;
