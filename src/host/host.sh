@@ -301,6 +301,8 @@ perform() {
         stop) systemctl stop $rest || failed=$? ;;
         start | restart | reload) job "$verb" $rest || failed=$? ;;
         gate) gate $rest || failed=$? ;;
+        # Their words are quoted.
+        ready | exec) eval "$verb"_in "$rest" || failed=$? ;;
         task) task $rest || failed=$? ;;
         drop) podman $rest > /dev/null || failed=$? ;;
         *) failed=unknown ;;
@@ -337,6 +339,28 @@ job() {
 
 # The end of a unit's journal.
 journal() { put journal "$1$newline$(journalctl --no-pager --quiet --lines=20 --output=cat --unit "$1" 2>/dev/null)"; }
+
+# Runs a program in a container, once. $1 its name, then the words. One that does not run has nothing to be told.
+exec_in() {
+    case $(health "$1") in gone) return 0 ;; esac
+    said=$(podman exec "$@" 2>&1 < /dev/null) || {
+        put journal "$1$newline$said"
+        return 1
+    }
+}
+
+# The same until it ends well. $1 seconds, $2 the container, then the words.
+ready_in() {
+    until=$(($(now) + $1))
+    shift
+    until said=$(podman exec "$@" 2>&1 < /dev/null); do
+        if [ "$(now)" -ge "$until" ]; then
+            put journal "$1$newline$said"
+            return 1
+        fi
+        sleep 1
+    done
+}
 
 # Waits until containers are healthy, then whether they stay so. $1 seconds for the one, $2 for the other, then NAME.
 gate() {

@@ -62,6 +62,15 @@ pub enum Step {
         /// As systemd names them.
         units: Vec<String>,
     },
+    /// Runs a program in a container; passed over where the container does not run.
+    Exec {
+        /// podman's name.
+        container: String,
+        /// Program and arguments.
+        run: Vec<String>,
+        /// For how many seconds it is tried again until it ends well; none for once.
+        until: Option<u64>,
+    },
     /// Waits until containers are healthy, and whether they stay so.
     Gate {
         /// How long they may take.
@@ -83,6 +92,7 @@ impl Step {
             | Self::Start { seconds, .. }
             | Self::Restart { seconds, .. }
             | Self::Reload { seconds, .. } => *seconds,
+            Self::Exec { until, .. } => until.unwrap_or(60),
             Self::Gate { seconds, stay, .. } => seconds.saturating_add(*stay),
         }
     }
@@ -104,12 +114,44 @@ impl fmt::Display for Step {
             Self::Start { seconds, units } => write!(f, "start {seconds} {}", units.join(" ")),
             Self::Restart { seconds, units } => write!(f, "restart {seconds} {}", units.join(" ")),
             Self::Reload { seconds, units } => write!(f, "reload {seconds} {}", units.join(" ")),
+            Self::Exec { container, run, until } => {
+                let run: Vec<String> = run.iter().map(|text| word(text)).collect();
+                match until {
+                    Some(seconds) => write!(f, "ready {seconds} {} {}", word(container), run.join(" ")),
+                    None => write!(f, "exec {} {}", word(container), run.join(" ")),
+                }
+            }
             Self::Gate { seconds, stay, containers } => write!(f, "gate {seconds} {stay} {}", containers.join(" ")),
         }
     }
 }
 
+/// A text as a word of the line that the host's sh evaluates, which knows `newline`.
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''").replace('\n', "'\"$newline\"'"))
+}
+
 /// The lines of a list.
 pub(super) fn steps(steps: &[Step]) -> String {
     steps.iter().map(|step| format!("{step}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_words_of_a_program_are_one_line_and_come_back_as_they_were() {
+        let run: Vec<String> = ["a b", "it's", "$HOME `x` \\ \"", "two\nlines", ""].map(str::to_owned).into();
+        let step = Step::Exec { container: "box".to_owned(), run: run.clone(), until: None };
+        let line = step.to_string();
+        assert_eq!(line.lines().count(), 1);
+        let words = line.strip_prefix("exec ").unwrap();
+        let script = format!("newline='\n'\neval \"set -- $WORDS\"\nprintf '%s\\0' \"$@\"");
+        let mut command = std::process::Command::new("sh");
+        let output = command.args(["-c", &script]).env("WORDS", words).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let found: Vec<&str> = said.split_terminator('\0').collect();
+        assert_eq!(found, [&["box".to_owned()], run.as_slice()].concat());
+    }
 }

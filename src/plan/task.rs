@@ -180,7 +180,7 @@ pub(super) fn grants(ground: Ground<'_>, group: &Group, known: &Known) -> Vec<Gr
 }
 
 /// A group's member on a host.
-fn member<'a>(ground: Ground<'a>, group: &ServiceName, host: &HostName) -> Option<Member<'a>> {
+pub(super) fn member<'a>(ground: Ground<'a>, group: &ServiceName, host: &HostName) -> Option<Member<'a>> {
     let host = ground.estate.hosts.get(host)?;
     members_on(ground, host, &mut Log::new()).into_iter().find(|member| member.group.name == *group)
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::task::{self, Event, Place};
 use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Reason, Standing, Step, differ, order};
 use crate::desired::Ground;
-use crate::estate::{Service, UpdateFailure};
+use crate::estate::{Service, Text, Update, UpdateFailure};
 use crate::name::{HostName, ServiceName};
+use crate::spec::Log;
 use crate::unit::Meaning;
 
 /// Between a host's last step and the moment at which it takes the change back by itself, in seconds.
@@ -108,7 +109,7 @@ pub(super) fn waves(
                 }
             }
             let now: Vec<&Change> = host.changes.iter().filter(|change| change.wave == number + 1).collect();
-            let mut batch = batch(ground, groups, &now, content, &events, |group| {
+            let mut batch = batch(ground, name, groups, &now, content, &events, |group| {
                 slots.get(&(group.clone(), name.clone())).map(|slot| slot.place)
             });
             batch.last = last;
@@ -253,6 +254,7 @@ fn batches<'a>(service: Option<&Service>, members: usize, on: &OnHosts<'a>) -> V
 /// What is done on a host for some groups.
 fn batch(
     ground: Ground<'_>,
+    host: &HostName,
     groups: &BTreeSet<ServiceName>,
     changes: &[&Change],
     wanted: &Content,
@@ -266,6 +268,16 @@ fn batch(
     let mut batch = Batch { groups: groups.clone(), ..Batch::default() };
     let by_class = |class: Class| changes.iter().filter(move |change| change.class == class);
     let unit = |change: &&&Change| unit_of(change);
+    // What is told before it ends: only what has to end.
+    let disturbed: BTreeSet<&ServiceName> = changes
+        .iter()
+        .filter(|change| change.class >= Class::Restart)
+        .flat_map(|change| &change.services)
+        .filter(|name| groups.contains(*name))
+        .collect();
+    for name in &disturbed {
+        batch.steps.extend(exec(ground, host, name, |update| &update.drain, None));
+    }
     let removed: Vec<String> = by_class(Class::Remove).filter_map(|change| unit(&change)).collect();
     if !removed.is_empty() {
         batch.steps.push(Step::Stop { units: removed.clone() });
@@ -346,12 +358,34 @@ fn batch(
         let stay =
             groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
         batch.steps.push(Step::Gate { seconds, stay: stay.unwrap_or(0), containers });
+        for name in groups {
+            batch.steps.extend(exec(ground, host, name, |update| &update.ready, Some(seconds)));
+        }
+    }
+    for name in &disturbed {
+        batch.steps.extend(exec(ground, host, name, |update| &update.undrain, None));
     }
     tasks(false, &mut batch.steps, &mut one_way);
     batch.undo = undo(&started, &restarted, &reloaded, &removed, seconds);
     let budget: u64 = batch.steps.iter().map(Step::budget).sum();
     batch.back = (!one_way).then_some(budget.saturating_add(MARGIN));
     batch
+}
+
+/// A program that a service's `update` names, in its container on a host.
+fn exec(
+    ground: Ground<'_>,
+    host: &HostName,
+    group: &ServiceName,
+    which: impl Fn(&Update) -> &Vec<Text>,
+    until: Option<u64>,
+) -> Option<Step> {
+    let member = task::member(ground, group, host)?;
+    let words = which(&member.service.update);
+    let mut log = Log::new();
+    let run: Vec<String> = words.iter().map(|word| member.fill(word, member.service.span, &mut log)).collect();
+    // `check` says what has no value.
+    (!run.is_empty() && log.is_empty()).then(|| Step::Exec { container: group.to_string(), run, until })
 }
 
 fn undo(started: &[String], restarted: &[String], reloaded: &[String], removed: &[String], seconds: u64) -> Vec<Step> {
