@@ -147,9 +147,9 @@ mod tests {
         let line = step.to_string();
         assert_eq!(line.lines().count(), 1);
         let words = line.strip_prefix("exec ").unwrap();
-        let script = format!("newline='\n'\neval \"set -- $WORDS\"\nprintf '%s\\0' \"$@\"");
+        let script = "newline='\n'\neval \"set -- $WORDS\"\nprintf '%s\\0' \"$@\"";
         let mut command = std::process::Command::new("sh");
-        let output = command.args(["-c", &script]).env("WORDS", words).output().unwrap();
+        let output = command.args(["-c", script]).env("WORDS", words).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         let found: Vec<&str> = said.split_terminator('\0').collect();
         assert_eq!(found, [&["box".to_owned()], run.as_slice()].concat());
