@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wharf::unit::PodmanVersion;
 
@@ -37,6 +37,9 @@ pub fn unpacked(kept: &str, suite: &str, arguments: &[&str]) -> Option<PathBuf> 
     if !["mmdebstrap", "chroot", "unshare"].into_iter().all(has) {
         return None;
     }
+    // Of tests that want it at the same time, one makes it.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(kept);
     let path = kept.join(suite);
     if !path.exists() {
