@@ -207,7 +207,6 @@ fn reason(reason: &Reason) -> String {
         Reason::Down { state } => format!("is {state}"),
         Reason::Drift => "changed on the host".to_owned(),
         Reason::Uses { unit } => format!("uses {unit}"),
-        Reason::Unconfirmed => "was never confirmed".to_owned(),
     }
 }
 

@@ -91,7 +91,7 @@ pub enum Call {
 }
 
 /// A text as one word of sh (POSIX 2.2.2).
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

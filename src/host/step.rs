@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::script;
+
 /// One thing that a host does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -128,7 +130,7 @@ impl fmt::Display for Step {
 
 /// A text as a word of the line that the host's sh evaluates, which knows `newline`.
 fn word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''").replace('\n', "'\"$newline\"'"))
+    script::word(text).replace('\n', "'\"$newline\"'")
 }
 
 /// The lines of a list.

@@ -84,8 +84,6 @@ pub enum Reason {
         /// Which.
         unit: String,
     },
-    /// An earlier change of it was never confirmed.
-    Unconfirmed,
 }
 
 /// A change on one host.

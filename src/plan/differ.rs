@@ -1,7 +1,6 @@
 //! One host: what it has beside what it shall have.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{Change, Class, Content, Drift, Facts, FileRecord, Odd, Reason};
 use crate::name::ServiceName;
@@ -18,27 +17,8 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     }
     let replaced: BTreeSet<String> =
         found.iter().filter(|change| change.class == Class::Replace).map(|change| change.object.clone()).collect();
-    for change in &mut found {
-        let Some(Meaning::Container(container)) = meaning_of(&change.object, wanted).map(Arc::as_ref) else { continue };
-        let uses: Vec<Reason> =
-            used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
-        if !uses.is_empty() && change.class < Class::Restart {
-            change.class = Class::Restart;
-        }
-        change.reasons.extend(uses);
-    }
-    for (path, meaning) in &wanted.meanings {
-        let Meaning::Container(container) = &**meaning else { continue };
-        let object = meaning.unit().to_string();
-        if found.iter().any(|change| change.object == object) || is_task(container) {
-            continue;
-        }
-        let uses: Vec<Reason> =
-            used(container).filter(|unit| replaced.contains(unit)).map(|unit| Reason::Uses { unit }).collect();
-        if !uses.is_empty() {
-            let services = wanted.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
-            found.push(Change { object, services, class: Class::Restart, reasons: uses, wave: 0 });
-        }
+    if !replaced.is_empty() {
+        users(&mut found, &replaced, wanted);
     }
     for path in paths.iter().filter(|path| !is_unit(path, applied, wanted) && !path.starts_with(CONTENT)) {
         found.extend(file(path, applied, wanted, facts));
@@ -47,15 +27,31 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     found
 }
 
+/// Adds that containers use networks and volumes that are made anew: they are started anew too.
+fn users(found: &mut Vec<Change>, replaced: &BTreeSet<String>, wanted: &Content) {
+    for (path, meaning) in &wanted.meanings {
+        let Meaning::Container(container) = &**meaning else { continue };
+        let uses = used(container).filter(|unit| replaced.contains(unit));
+        let uses: Vec<Reason> = uses.map(|unit| Reason::Uses { unit }).collect();
+        if uses.is_empty() {
+            continue;
+        }
+        let object = meaning.unit().to_string();
+        if let Some(change) = found.iter_mut().find(|change| change.object == object) {
+            change.class = change.class.max(Class::Restart);
+            change.reasons.extend(uses);
+        } else if !is_task(container) {
+            let services = wanted.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
+            found.push(Change { object, services, class: Class::Restart, reasons: uses, wave: 0 });
+        }
+    }
+}
+
 /// Files by content: named by what they hold, they never change.
 const CONTENT: &str = "/var/lib/wharf/files/";
 
 fn is_unit(path: &str, applied: &Content, wanted: &Content) -> bool {
     applied.meanings.contains_key(path) || wanted.meanings.contains_key(path)
-}
-
-fn meaning_of<'a>(object: &str, content: &'a Content) -> Option<&'a Arc<Meaning>> {
-    content.meanings.values().find(|meaning| meaning.unit().to_string() == object)
 }
 
 /// The units of networks and volumes that a container uses.
