@@ -10,6 +10,7 @@ mod lease;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub gone: fn(&str) -> bool,
     /// How many older generations hosts keep.
     pub keep: u32,
+    /// For how long a host is looked for that was lost while it changes.
+    pub patience: Duration,
     /// Where hosts pull images from that are served here, by the port on this machine.
     pub served: Option<Served>,
 }

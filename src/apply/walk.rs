@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, QUICK, each};
 use super::lease::LEASE;
@@ -13,8 +13,6 @@ use crate::plan::{Batch, Change, Class, Grant, Reason, Wave, after};
 
 /// How long images may take to come.
 const IMAGES: Duration = Duration::from_secs(3600);
-/// For how long a host is looked for that was lost while it changes.
-const LOST: Duration = Duration::from_secs(60);
 /// Between two tries to find it.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -327,15 +325,18 @@ impl Walk<'_> {
 
     /// A phase that can be asked for again: where the host was lost in the middle, it is looked for.
     fn found(&self, host: &HostName, phase: Phase, call: &Call, limit: Duration) -> Result<Vec<Frame>, Wrong> {
-        let mut waited = Duration::ZERO;
+        let patience = self.work.options.patience;
+        let mut lost = None;
         loop {
-            match self.phase(host, phase, call, &[], limit) {
-                Err(Wrong::Link(error)) if error.is_lost() && waited < LOST => {
+            let begun = Instant::now();
+            let result = self.phase(host, phase, call, &[], limit);
+            // It was heard for long since.
+            lost = lost.filter(|_| begun.elapsed() < patience);
+            match result {
+                Err(Wrong::Link(error)) if error.is_lost() && lost.get_or_insert_with(Instant::now).elapsed() < patience => {
                     let says = format!("is looked for: {error}");
                     (self.hear)(Event::Step { host: host.clone(), says });
                     std::thread::sleep(PAUSE);
-                    // A try takes about so long where nobody answers.
-                    waited += PAUSE + Duration::from_secs(10);
                 }
                 result => return result,
             }

@@ -106,6 +106,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         process: settle::process(),
         gone: settle::gone,
         keep: arguments.keep,
+        patience: arguments.hosts.reach.patience(),
         served: None,
     };
     let probe = || deploy.probe(&fleet, &desired);
@@ -167,9 +168,12 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         outcome.failed.entry(host.clone()).or_insert(why);
     }
     for (host, left) in plan.hosts.iter() {
-        if let Standing::Unfit { why } = &left.standing {
-            outcome.failed.entry(host.clone()).or_insert_with(|| format!("left out: {why}"));
-        }
+        let why = match &left.standing {
+            Standing::Unfit { why } => why.clone(),
+            Standing::Foreign { estate } => format!("it is a host of the estate `{estate}`"),
+            _ => continue,
+        };
+        outcome.failed.entry(host.clone()).or_insert_with(|| format!("left out: {why}"));
     }
     ended(&outcome, unreachable, screen)
 }

@@ -53,6 +53,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         process: settle::process(),
         gone: settle::gone,
         keep: arguments.keep,
+        patience: arguments.reach.patience(),
         served: None,
     };
     let mut known = deploy.probe(&fleet, &Desired::default());

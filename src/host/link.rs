@@ -380,8 +380,8 @@ impl Ssh {
         let options = [
             "BatchMode=yes".to_owned(),
             format!("ConnectTimeout={}", self.connect.as_secs().max(1)),
-            // A host that vanishes is missed after fifteen seconds.
-            "ServerAliveInterval=5".to_owned(),
+            // A host that vanishes is missed after one and a half times as long.
+            format!("ServerAliveInterval={}", self.connect.as_secs().div_ceil(2).max(1)),
             "ServerAliveCountMax=3".to_owned(),
             "LogLevel=ERROR".to_owned(),
             "ControlMaster=auto".to_owned(),
