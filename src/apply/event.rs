@@ -9,6 +9,7 @@ use crate::name::HostName;
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Phase {
+    Settle,
     Lease,
     Pull,
     Stage,
@@ -23,6 +24,7 @@ impl Phase {
     /// For people.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Settle => "settle",
             Self::Lease => "lease",
             Self::Pull => "pull",
             Self::Stage => "stage",

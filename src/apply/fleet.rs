@@ -50,7 +50,7 @@ impl<'a> Fleet<'a> {
         let found = each(&hosts, self.forks, |host| {
             let (paths, units) = what(host);
             let frames = self.call(host, &Call::Probe { paths, units }, &[], QUICK);
-            let facts = frames.map_err(said).and_then(|frames| Facts::read(&frames).map_err(|error| error.to_string()));
+            let facts = frames.map_err(|error| error.line()).and_then(|frames| Facts::read(&frames).map_err(|error| error.to_string()));
             ((*host).clone(), facts)
         });
         found.into_iter().collect()
@@ -60,7 +60,7 @@ impl<'a> Fleet<'a> {
     pub fn kept(&self) -> (BTreeMap<HostName, Vec<Kept>>, BTreeMap<HostName, String>) {
         let hosts: Vec<&HostName> = self.links.keys().collect();
         let found = each(&hosts, self.forks, |host| {
-            let frames = self.call(host, &Call::Generations, &[], QUICK).map_err(said);
+            let frames = self.call(host, &Call::Generations, &[], QUICK).map_err(|error| error.line());
             ((*host).clone(), frames.map(|frames| kept(&frames)))
         });
         let (mut kept, mut absent) = (BTreeMap::new(), BTreeMap::new());
@@ -145,14 +145,6 @@ fn kept(frames: &[Frame]) -> Vec<Kept> {
     }
     found.sort_by_key(|kept| kept.generation.number);
     found
-}
-
-/// An error of a link in one line, with what to do.
-fn said(error: LinkError) -> String {
-    match error.help() {
-        Some(help) => format!("{error} ({help})"),
-        None => error.to_string(),
-    }
 }
 
 /// Does something with each of many, with so many at once; the results in their order.

@@ -3,19 +3,23 @@
 //! Every phase is one round trip to each host, to as many hosts at once as `forks` says. What a host is in the middle of it
 //! goes on with by itself; what nobody confirms it takes back by itself.
 
+mod attend;
 mod event;
 mod fleet;
+mod lease;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::desired::{Desired, SecretSource};
-use crate::host::{Content, Header};
+use crate::host::{Content, Header, Lease};
 use crate::name::{HostName, SecretName};
 use crate::plan::{Known, Plan};
 
+pub use attend::{Attend, attend};
 pub use event::{Event, Phase};
 pub use fleet::{Fleet, Kept, each};
 pub use walk::walk;
@@ -54,8 +58,14 @@ pub struct Options {
     pub forks: usize,
     /// What tells this run's leases from others'.
     pub token: String,
+    /// This run's process, as its machine knows it.
+    pub process: String,
+    /// Whether the process of a lease is one of this machine that is gone.
+    pub gone: fn(&str) -> bool,
     /// How many older generations hosts keep.
     pub keep: u32,
+    /// For how long a host is looked for that was lost while it changes.
+    pub patience: Duration,
     /// Where hosts pull images from that are served here, by the port on this machine.
     pub served: Option<Served>,
 }
@@ -80,8 +90,8 @@ pub struct Outcome {
     pub undone: BTreeSet<HostName>,
     /// Hosts that are on the new generation, and nobody confirmed it.
     pub held: BTreeSet<HostName>,
-    /// Hosts that somebody else is changing, and what their lease says.
-    pub locked: BTreeMap<HostName, String>,
+    /// Hosts that somebody else is changing, and their lease.
+    pub locked: BTreeMap<HostName, Lease>,
     /// Hosts that are no longer as the plan has them.
     pub stale: BTreeSet<HostName>,
 }

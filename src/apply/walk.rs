@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, QUICK, each};
+use super::lease::LEASE;
 use super::{Event, Outcome, Phase, Work};
 use crate::host::{Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step};
 use crate::name::{HostName, ServiceName};
 use crate::plan::{Batch, Change, Class, Grant, Reason, Wave, after};
 
-/// How long a lease lasts that nobody renews, beside what the waves may take.
-const LEASE: u64 = 300;
 /// How long images may take to come.
 const IMAGES: Duration = Duration::from_secs(3600);
+/// Between two tries to find it.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a host is in the middle of.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,25 @@ struct At {
 }
 
 /// Who hears what happens.
-type Hear<'a> = dyn Fn(Event) + Sync + 'a;
+pub(super) type Hear<'a> = dyn Fn(Event) + Sync + 'a;
+
+/// Why a phase did not end well.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// The host says so.
+    Said(String),
+    /// It was not heard to the end.
+    Link(LinkError),
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Said(why) => f.write_str(why),
+            Self::Link(error) => f.write_str(&error.line()),
+        }
+    }
+}
 
 /// Applies a plan.
 pub fn walk(work: Work<'_>, fleet: &Fleet<'_>, hear: &Hear<'_>) -> Outcome {
@@ -41,27 +60,25 @@ pub fn walk(work: Work<'_>, fleet: &Fleet<'_>, hear: &Hear<'_>) -> Outcome {
     }
     walk.pull(&hosts);
     walk.stage(&hosts);
-    if walk.outcome.lock().is_ok_and(|outcome| outcome.failed.is_empty()) {
-        walk.waves();
-    }
+    walk.waves();
     walk.release(&hosts);
     walk.outcome()
 }
 
-struct Walk<'a> {
-    work: Work<'a>,
-    fleet: &'a Fleet<'a>,
-    hear: &'a Hear<'a>,
+pub(super) struct Walk<'a> {
+    pub(super) work: Work<'a>,
+    pub(super) fleet: &'a Fleet<'a>,
+    pub(super) hear: &'a Hear<'a>,
     outcome: Mutex<Outcome>,
     at: Mutex<BTreeMap<HostName, At>>,
 }
 
 impl Walk<'_> {
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, note: impl FnOnce(&mut Outcome)) {
+    pub(super) fn note(&self, note: impl FnOnce(&mut Outcome)) {
         note(&mut self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -69,22 +86,29 @@ impl Walk<'_> {
         self.work.known.get(host)?.as_ref().ok()
     }
 
-    fn failed(&self, host: &HostName, phase: Phase, why: String) {
+    pub(super) fn failed(&self, host: &HostName, phase: Phase, why: String) {
         (self.hear)(Event::Failed { host: host.clone(), phase, why: why.clone() });
         self.note(|outcome| {
-            outcome.failed.insert(host.clone(), format!("{}: {why}", phase.as_str()));
+            let said = format!("{}: {why}", phase.as_str());
+            // What went wrong first is why the rest did.
+            outcome.failed.entry(host.clone()).and_modify(|all| *all = format!("{all}; {said}")).or_insert(said);
         });
     }
 
     /// One phase of one host. What it says is told; the frame `failed` makes it an error.
-    fn phase(
+    pub(super) fn phase(
         &self,
         host: &HostName,
         phase: Phase,
         call: &Call,
         payload: &[u8],
         limit: Duration,
-    ) -> Result<Vec<Frame>, String> {
+    ) -> Result<Vec<Frame>, Wrong> {
+        let call = &match call {
+            Call::Lease { .. } => call.clone(),
+            // Images may take long; each renews it.
+            _ => self.held(call.clone(), if phase == Phase::Pull { LEASE } else { LEASE.max(limit.as_secs()) }),
+        };
         (self.hear)(Event::Begin { host: host.clone(), phase });
         let mut frames = Vec::new();
         let mut failed = None;
@@ -100,45 +124,13 @@ impl Walk<'_> {
             _ => frames.push(frame),
         });
         match (result, failed) {
-            (_, Some(why)) => Err(why),
-            (Err(error), None) => Err(error.to_string()),
+            (_, Some(why)) => Err(Wrong::Said(why)),
+            (Err(error), None) => Err(Wrong::Link(error)),
             (Ok(()), None) => {
                 (self.hear)(Event::End { host: host.clone(), phase });
                 Ok(frames)
             }
         }
-    }
-
-    /// Takes all leases, or none: whoever has one is named.
-    fn lease(&self, hosts: &[HostName]) {
-        let header = self.work.header;
-        let seconds: u64 = self.work.plan.waves.iter().map(budget).sum();
-        let says = format!(
-            "who {}\nwhen {}\nplan {}\nwhy {}\n",
-            header.who,
-            header.when,
-            self.work.plan.id,
-            header.why.as_deref().unwrap_or("-").replace('\n', " ")
-        );
-        let call = Call::Lease { token: self.work.options.token.clone(), seconds: seconds.saturating_add(LEASE), says };
-        each(hosts, self.work.options.forks, |host| match self.phase(host, Phase::Lease, &call, &[], QUICK) {
-            Ok(frames) => {
-                if let Some(frame) = frames.iter().find(|frame| frame.name == "leased") {
-                    self.note(|outcome| {
-                        outcome.locked.insert(host.clone(), frame.text.clone());
-                    });
-                }
-            }
-            Err(why) => self.failed(host, Phase::Lease, why),
-        });
-    }
-
-    fn release(&self, hosts: &[HostName]) {
-        let call = Call::Release { token: Some(self.work.options.token.clone()) };
-        each(hosts, self.work.options.forks, |host| {
-            // It ends by itself.
-            let _ = self.fleet.call(host, &call, &[], QUICK);
-        });
     }
 
     fn pull(&self, hosts: &[HostName]) {
@@ -164,7 +156,7 @@ impl Walk<'_> {
             }
             let call = Call::Pull { references, registries };
             if let Err(why) = self.phase(host, Phase::Pull, &call, &[], IMAGES) {
-                self.failed(host, Phase::Pull, why);
+                self.failed(host, Phase::Pull, why.to_string());
             }
         });
     }
@@ -180,7 +172,7 @@ impl Walk<'_> {
                 Err(why) => return self.failed(host, Phase::Stage, why),
             };
             if let Err(why) = self.phase(host, Phase::Stage, &Call::Stage, &made, QUICK) {
-                self.failed(host, Phase::Stage, why);
+                self.failed(host, Phase::Stage, why.to_string());
             }
         });
     }
@@ -229,7 +221,13 @@ impl Walk<'_> {
     fn waves(&self) {
         let of = self.work.plan.waves.len();
         for (index, wave) in self.work.plan.waves.iter().enumerate() {
+            if self.outcome().failed.len() > wave.max_failed {
+                return;
+            }
             let hosts: Vec<HostName> = wave.hosts.keys().cloned().collect();
+            if index > 0 {
+                self.renew(self.work.plan.waves.get(index..).unwrap_or_default(), wave);
+            }
             (self.hear)(Event::Wave { wave: index + 1, of, hosts: hosts.clone() });
             if !wave.grants.iter().all(|grant| self.grant(grant)) {
                 return;
@@ -284,20 +282,30 @@ impl Walk<'_> {
             from,
             plan: self.work.plan.id.clone(),
             back: batch.back,
-            token: options.token.clone(),
         };
         let limit = Duration::from_secs(batch.steps.iter().map(Step::budget).sum::<u64>().saturating_add(120));
-        let activated = self.phase(host, Phase::Activate, &call, &[], limit);
-        let activated = activated.and_then(|frames| match frames.iter().any(|frame| frame.name == "activated") {
-            true => Ok(()),
-            false => Err("it did not say that it is done".to_owned()),
-        });
-        if let Err(why) = activated {
-            self.failed(host, Phase::Activate, why);
-            return self.back(host, batch, wave);
+        let activated = self.found(host, Phase::Activate, &call, limit);
+        match activated {
+            Ok(frames) if frames.iter().any(|frame| frame.name == "activated") => {}
+            Ok(_) => {
+                self.failed(host, Phase::Activate, "it did not say that it is done".to_owned());
+                return self.back(host, batch, wave);
+            }
+            Err(Wrong::Link(error)) if error.is_lost() => {
+                let then = match batch.back {
+                    Some(seconds) => format!("it goes back by itself within {seconds} s, unless an apply settles it before"),
+                    None => "it is not taken back: the next apply goes on from there".to_owned(),
+                };
+                return self.failed(host, Phase::Activate, format!("{}; nobody confirms it, so {then}", error.line()));
+            }
+            Err(Wrong::Link(error)) if error.is_foreign() => return self.failed(host, Phase::Activate, error.line()),
+            Err(why) => {
+                self.failed(host, Phase::Activate, why.to_string());
+                return self.back(host, batch, wave);
+            }
         }
-        let call = Call::Confirm { number: to, token: options.token.clone(), keep: options.keep };
-        match self.phase(host, Phase::Confirm, &call, &[], QUICK) {
+        let call = Call::Confirm { number: to, keep: options.keep };
+        match self.found(host, Phase::Confirm, &call, QUICK) {
             Ok(frames) if frames.iter().any(|frame| frame.name == "confirmed") => {
                 let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
                 at.insert(host.clone(), At { from: to, to: to + 1 });
@@ -311,25 +319,50 @@ impl Walk<'_> {
                 self.failed(host, Phase::Confirm, "it had taken the change back already".to_owned());
                 self.undone(host);
             }
-            Err(why) => self.failed(host, Phase::Confirm, why),
+            Err(why) => self.failed(host, Phase::Confirm, why.to_string()),
+        }
+    }
+
+    /// A phase that can be asked for again: where the host was lost in the middle, it is looked for.
+    fn found(&self, host: &HostName, phase: Phase, call: &Call, limit: Duration) -> Result<Vec<Frame>, Wrong> {
+        let patience = self.work.options.patience;
+        let mut lost = None;
+        loop {
+            let begun = Instant::now();
+            let result = self.phase(host, phase, call, &[], limit);
+            // It was heard for long since.
+            lost = lost.filter(|_| begun.elapsed() < patience);
+            match result {
+                Err(Wrong::Link(error)) if error.is_lost() && lost.get_or_insert_with(Instant::now).elapsed() < patience => {
+                    let says = format!("is looked for: {error}");
+                    (self.hear)(Event::Step { host: host.clone(), says });
+                    std::thread::sleep(PAUSE);
+                }
+                result => return result,
+            }
         }
     }
 
     /// After a failure: back to what was, or left as it is for a person to look at.
     fn back(&self, host: &HostName, batch: &Batch, wave: &Wave) {
-        if !wave.rollback || batch.back.is_none() {
-            let call = Call::Hold { token: self.work.options.token.clone() };
-            if self.fleet.call(host, &call, &[], QUICK).is_ok() {
-                self.note(|outcome| {
-                    outcome.held.insert(host.clone());
-                });
-            }
-            return;
-        }
+        let call = if wave.rollback && batch.back.is_some() { Call::Undo } else { Call::Hold };
         let limit = Duration::from_secs(batch.undo.iter().map(Step::budget).sum::<u64>().saturating_add(120));
-        match self.phase(host, Phase::Undo, &Call::Undo, &[], limit) {
-            Ok(_) => self.undone(host),
-            Err(why) => self.failed(host, Phase::Undo, why),
+        match self.phase(host, Phase::Undo, &call, &[], limit) {
+            Ok(frames) => {
+                let of = |name: &str| frames.iter().find(|frame| frame.name == name);
+                if of("undone").is_some() {
+                    self.undone(host);
+                }
+                if of("held").is_some() {
+                    self.note(|outcome| {
+                        outcome.held.insert(host.clone());
+                    });
+                }
+                if let Some(trouble) = of("trouble") {
+                    self.failed(host, Phase::Undo, format!("it is back, and not all is up: {}", trouble.text));
+                }
+            }
+            Err(why) => self.failed(host, Phase::Undo, why.to_string()),
         }
     }
 
@@ -365,7 +398,7 @@ impl Walk<'_> {
 }
 
 /// How long a wave may take, in seconds.
-fn budget(wave: &Wave) -> u64 {
+pub(super) fn budget(wave: &Wave) -> u64 {
     let batch = |batch: &Batch| batch.steps.iter().chain(&batch.undo).map(Step::budget).sum::<u64>();
     wave.hosts.values().map(batch).max().unwrap_or(0).saturating_add(300)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::deploy::{Deploy, HostOptions};
 use super::{Exit, Failure, Global, plan as plan_verb};
+use super::settle::{self, Settle, settle};
 use super::sources::StoreOption;
 use crate::apply::{Event, Options, Outcome, Served, Work, walk};
 use crate::desired::{Desired, ImageNeed, LOCAL};
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// named after. `ssh` where the store has all of them, unless told
     #[arg(long, value_name = "CHANNEL")]
     images: Option<Channel>,
+    /// Wait up to so many seconds while somebody else changes these hosts
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
     #[command(flatten)]
     store: StoreOption,
     /// Keep so many older generations on each host
@@ -96,7 +100,27 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let deploy = Deploy::open(&arguments.hosts, global)?;
     let desired = deploy.desired()?;
     let fleet = deploy.fleet()?;
-    let known = deploy.probe(&fleet, &desired);
+    let mut options = Options {
+        forks: arguments.hosts.reach.forks,
+        token: token()?,
+        process: settle::process(),
+        gone: settle::gone,
+        keep: arguments.keep,
+        patience: arguments.hosts.reach.patience(),
+        served: None,
+    };
+    let probe = || deploy.probe(&fleet, &desired);
+    let mut known = settle::wait(arguments.wait, options.gone, probe(), probe, screen);
+    let before = Settle { deploy: &deploy, fleet: &fleet, options: &options, why: &arguments.why, yes: arguments.yes };
+    let settled = settle(before, &known, global, screen)?.unwrap_or_default();
+    if !settled.locked.is_empty() {
+        fleet.close();
+        return ended(&settled, 0, screen);
+    }
+    if settled != Outcome::default() {
+        known = probe();
+    }
+    settle::clocks(&known).iter().for_each(|line| screen.say(line));
     let wanted = deploy.wanted(&desired, &known);
     let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Forward);
     if let Some(path) = &arguments.file {
@@ -106,9 +130,18 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         screen.out(&plan_verb::text(&plan));
     }
     let unreachable = plan.hosts.values().filter(|host| matches!(host.standing, Standing::Unreachable { .. })).count();
+    let unfit = plan.hosts.values().any(|host| matches!(host.standing, Standing::Unfit { .. } | Standing::Foreign { .. }));
     if plan.is_empty() {
         fleet.close();
-        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
+        for (host, why) in &settled.failed {
+            screen.say(&format!("{host}: {why}"));
+        }
+        let open = unfit || !settled.failed.is_empty() || !settled.held.is_empty() || plan.unsettled().next().is_some();
+        return Ok(match (open, unreachable) {
+            (true, _) => Exit::Partly,
+            (false, 0) => Exit::Done,
+            (false, _) => Exit::Unreachable,
+        });
     }
     if !arguments.yes && !agreed(screen, &plan)? {
         fleet.close();
@@ -116,8 +149,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     }
     let header = deploy.header(&plan.id, arguments.why.clone());
     let registry = channel(&arguments, global, &deploy, &desired, &known)?;
-    let served = registry.as_ref().map(|(served, prefix)| Served { port: served.port(), prefix: prefix.clone() });
-    let options = Options { forks: arguments.hosts.reach.forks, token: token()?, keep: arguments.keep, served };
+    options.served = registry.as_ref().map(|(served, prefix)| Served { port: served.port(), prefix: prefix.clone() });
     let work = Work {
         plan: &plan,
         wanted: &wanted,
@@ -127,8 +159,22 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         header: &header,
         options: &options,
     };
-    let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    let mut outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
     fleet.close();
+    // What was settled badly and is no part of the plan is not done either.
+    for host in plan.unsettled() {
+        let why = settled.failed.get(host).cloned();
+        let why = why.unwrap_or_else(|| "settle: what was begun there is not confirmed".to_owned());
+        outcome.failed.entry(host.clone()).or_insert(why);
+    }
+    for (host, left) in plan.hosts.iter() {
+        let why = match &left.standing {
+            Standing::Unfit { why } => why.clone(),
+            Standing::Foreign { estate } => format!("it is a host of the estate `{estate}`"),
+            _ => continue,
+        };
+        outcome.failed.entry(host.clone()).or_insert_with(|| format!("left out: {why}"));
+    }
     ended(&outcome, unreachable, screen)
 }
 
@@ -203,12 +249,16 @@ pub(super) fn say(event: &Event, json: bool, screen: &Screen) {
 
 pub(super) fn ended(outcome: &Outcome, unreachable: usize, screen: &Screen) -> Result<Exit, Failure> {
     if !outcome.locked.is_empty() {
-        let who = outcome.locked.iter().map(|(host, lease)| {
-            let lease = crate::host::Lease::read(lease);
-            format!("{host}: {} since {}, plan {}: {}", lease.who, lease.when, lease.plan, lease.why)
-        });
+        let who = outcome.locked.iter().map(|(host, lease)| settle::holder(host, lease));
         let message = format!("somebody else is changing {}", who.collect::<Vec<_>>().join("; "));
-        let mut failure = Failure::with_help(message, "wait for them, or `wharf lease break HOST`");
+        let hosts: Vec<&str> = outcome.locked.keys().map(HostName::as_str).collect();
+        let left = outcome.locked.values().map(|lease| lease.left).max().unwrap_or_default();
+        let help = format!(
+            "`--wait SECONDS` waits for them; unless they renew it, it ends in {left} s; where they are gone, `wharf lease \
+             break --limit {}` ends it now",
+            hosts.join(",")
+        );
+        let mut failure = Failure::with_help(message, help);
         failure.code = 5;
         return Err(failure);
     }

@@ -34,6 +34,13 @@ pub struct ReachOptions {
     pub connect_timeout: u64,
 }
 
+impl ReachOptions {
+    /// For how long a host is looked for that was lost while it changes: six tries.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout.max(1)).saturating_mul(6)
+    }
+}
+
 /// Options of verbs that say what hosts shall have.
 #[derive(Debug, clap::Args)]
 pub struct HostOptions {

@@ -15,6 +15,7 @@ mod deploy;
 mod filter;
 mod place;
 mod running;
+mod settle;
 mod vault;
 
 macro_rules! verbs {

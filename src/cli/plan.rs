@@ -61,6 +61,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             known
         }
     };
+    if arguments.facts.is_none() {
+        super::settle::clocks(&known).iter().for_each(|line| screen.say(line));
+    }
     if let Some(path) = &arguments.keep_facts {
         keep(path, &known)?;
     }
@@ -75,7 +78,8 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     } else {
         screen.out(&text(&plan));
     }
-    Ok(if plan.is_empty() { Exit::Done } else { Exit::Pending })
+    let open = plan.unsettled().next().is_some();
+    Ok(if plan.is_empty() && !open { Exit::Done } else { Exit::Pending })
 }
 
 fn read(path: &PathBuf) -> Result<Known, Failure> {
@@ -111,7 +115,7 @@ pub(super) fn text(plan: &Plan) -> String {
             Standing::Foreign { estate } => format!("is a host of the estate `{estate}`"),
             Standing::Unfit { why } => why.clone(),
             Standing::Unsettled { intent } => {
-                format!("generation {} of plan {} is not confirmed; it goes back by itself", intent.to, intent.plan)
+                format!("generation {} of plan {} was begun and is not confirmed: an apply settles it first", intent.to, intent.plan)
             }
         };
         let _ = writeln!(text, "Left out: {name}: {why}");
@@ -163,7 +167,8 @@ pub(super) fn text(plan: &Plan) -> String {
     }
     let changes: usize = plan.hosts.values().map(|host| host.changes.len()).sum();
     if plan.is_empty() {
-        let _ = writeln!(text, "Nothing to do: {} as wanted.", count(plan.hosts.len(), "host"));
+        let ready = plan.hosts.values().filter(|host| host.standing == Standing::Ready).count();
+        let _ = writeln!(text, "Nothing to do: {} as wanted.", count(ready, "host"));
     } else {
         let (changed, waves) = (plan.changed().len(), plan.waves.len());
         let _ = writeln!(

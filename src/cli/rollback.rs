@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::apply::{agreed, ended, say, token};
 use super::deploy::{Deploy, ReachOptions};
+use super::settle::{self, Settle, settle};
 use super::{Exit, Failure, Global, plan as plan_verb};
-use crate::apply::{Kept, Options, Work, walk};
+use crate::apply::{Kept, Options, Outcome, Work, walk};
 use crate::desired::{Desired, HostDesired};
 use crate::host::{Content, Facts};
 use crate::name::HostName;
@@ -46,7 +47,25 @@ pub struct Arguments {
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let deploy = Deploy::reach(&arguments.reach, global)?;
     let fleet = deploy.fleet()?;
-    let known = deploy.probe(&fleet, &Desired::default());
+    let options = Options {
+        forks: arguments.reach.forks,
+        token: token()?,
+        process: settle::process(),
+        gone: settle::gone,
+        keep: arguments.keep,
+        patience: arguments.reach.patience(),
+        served: None,
+    };
+    let mut known = deploy.probe(&fleet, &Desired::default());
+    let before = Settle { deploy: &deploy, fleet: &fleet, options: &options, why: &arguments.why, yes: arguments.yes };
+    let settled = settle(before, &known, global, screen)?.unwrap_or_default();
+    if !settled.locked.is_empty() || !settled.failed.is_empty() {
+        fleet.close();
+        return ended(&settled, 0, screen);
+    }
+    if settled != Outcome::default() {
+        known = deploy.probe(&fleet, &Desired::default());
+    }
     let (kept, _) = fleet.kept();
     let mut wanted: BTreeMap<HostName, Content> = BTreeMap::new();
     let mut refused = Vec::new();
@@ -78,15 +97,18 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let unreachable = known.values().filter(|facts| facts.is_err()).count();
     if plan.is_empty() {
         fleet.close();
-        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
+        let open = plan.unsettled().next().is_some();
+        return Ok(match (open, unreachable) {
+            (true, _) => Exit::Partly,
+            (false, 0) => Exit::Done,
+            (false, _) => Exit::Unreachable,
+        });
     }
     if !arguments.yes && !agreed(screen, &plan)? {
         fleet.close();
         return Ok(Exit::Pending);
     }
     let header = deploy.header(&plan.id, arguments.why.clone());
-    let options =
-        Options { forks: arguments.reach.forks, token: token()?, keep: arguments.keep, served: None };
     // All bytes are on the hosts.
     let desired = Desired { hosts: wanted.keys().map(|name| (name.clone(), HostDesired::default())).collect() };
     let work = Work {
@@ -98,8 +120,12 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         header: &header,
         options: &options,
     };
-    let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    let mut outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
     fleet.close();
+    for host in plan.unsettled() {
+        let why = "settle: what was begun there is not confirmed".to_owned();
+        outcome.failed.entry(host.clone()).or_insert(why);
+    }
     ended(&outcome, unreachable, screen)
 }
 

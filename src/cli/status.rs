@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::deploy::{Deploy, ReachOptions};
 use super::{Exit, Failure, Global, plan as plan_verb};
 use crate::desired::Desired;
-use crate::host::{Facts, Intent, Lease};
+use crate::host::{Facts, Intent, Lease, Undone};
 use crate::name::HostName;
 use crate::plan::{self, Drift};
 use crate::ui::{Screen, table};
@@ -46,6 +46,9 @@ struct Line<'a> {
     podman: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<&'a Intent>,
+    /// What was taken back since something was confirmed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone: Option<&'a Undone>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<&'a Lease>,
     drift: Vec<Drift>,
@@ -62,6 +65,7 @@ fn line<'a>(host: &'a HostName, facts: &'a Result<Facts, String>) -> Line<'a> {
         who: None,
         podman: None,
         intent: None,
+        undone: None,
         lease: None,
         drift: Vec::new(),
     };
@@ -74,6 +78,7 @@ fn line<'a>(host: &'a HostName, facts: &'a Result<Facts, String>) -> Line<'a> {
     };
     line.podman = facts.podman.as_deref();
     line.intent = facts.intent.as_ref();
+    line.undone = facts.undone.as_ref();
     line.lease = facts.lease.as_ref().filter(|lease| lease.until > facts.uptime);
     line.drift = plan::drift(facts);
     if let Some(generation) = &facts.generation {
@@ -105,6 +110,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         lines.push(line);
     }
     lines.sort_by_key(|line| line.host);
+    super::settle::clocks(&known).iter().for_each(|line| screen.say(line));
     let exit = if lines.iter().any(|line| line.state == "unreachable") { Exit::Unreachable } else { Exit::Done };
     if global.json {
         screen.document(&Document { version: 1, estate: deploy.estate()?.name.as_str(), hosts: lines });
@@ -131,11 +137,21 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             screen.out(&format!("{}: {why}\n", line.host));
         }
         if let Some(intent) = line.intent {
-            let back = if intent.auto { "it goes back by itself" } else { "`wharf apply` goes on, `wharf rollback` goes back" };
+            let back = match (intent.undoing, intent.auto) {
+                (true, _) => "it is being taken back",
+                (false, true) => "it goes back by itself, unless `wharf apply` settles it before",
+                (false, false) => "`wharf apply` goes on, `wharf rollback` goes back",
+            };
             screen.out(&format!("{}: generation {} of plan {} is not confirmed; {back}\n", line.host, intent.to, intent.plan));
         }
+        if let Some(undone) = line.undone {
+            screen.out(&format!(
+                "{}: generation {} of plan {} was taken back at {}: {}\n",
+                line.host, undone.generation, undone.plan, undone.when, undone.why
+            ));
+        }
         if let Some(lease) = line.lease {
-            screen.out(&format!("{}: {} is changing it since {}: {}\n", line.host, lease.who, lease.when, lease.why));
+            screen.out(&format!("is being changed: {}\n", super::settle::holder(line.host, lease)));
         }
         for drift in &line.drift {
             screen.out(&format!("{}: {}\n", line.host, plan_verb::drift_line(drift)));

@@ -119,6 +119,7 @@ impl Bundle {
             ("do", steps(does)),
             ("undo", steps(undo)),
             ("force", force.to_owned()),
+            ("plan", generation.header.plan.clone() + "\n"),
             ("result", "staged\n".to_owned()),
         ];
         for (name, text) in files {
@@ -131,7 +132,9 @@ impl Bundle {
     ///
     /// # Errors
     /// Never: they lie in memory.
-    pub fn finish(self) -> Result<Zeroizing<Vec<u8>>, BundleError> {
+    pub fn finish(mut self) -> Result<Zeroizing<Vec<u8>>, BundleError> {
+        // A tar that is cut off between two files looks like a whole one.
+        self.add("whole".to_owned(), b"", (0, 0), 0o600)?;
         Ok(self.tar.into_inner()?.0)
     }
 }

@@ -2,13 +2,17 @@
 # which no operator is there: a boot, and a confirmation that does not come.
 #
 # /etc/wharf/current            the generation whose files are live; no file where there is none
-# /etc/wharf/generations/N/     files: SHA MODE UID GID PATH of each; do, undo: what is done; manifest.json; result
+# /etc/wharf/generations/N/     files: SHA MODE UID GID PATH of each; do, undo: what is done; manifest.json; result;
+#                               at: how much of `do` is done; ended: how it ended
 # /etc/wharf/blobs/SHA          the bytes of those files
-# /etc/wharf/intent             FROM TO PLAN HOW while a generation is not confirmed; HOW is auto or held
+# /etc/wharf/intent             FROM TO PLAN HOW BASE while a generation is not confirmed; HOW is auto or held, BASE was
+#                               confirmed last
 # /etc/wharf/undoing            the same while it is taken back
+# /etc/wharf/undone             what was taken back last, until something is confirmed
 # /var/lib/wharf/files/         files by content, which containers mount
 # /run/wharf/lease              who may change this host
 set -u
+held= failing=failed
 umask 022
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -62,6 +66,9 @@ facts() {
     echo "boot $(cat /proc/sys/kernel/random/boot_id)"
     echo "uptime $(now)"
     echo "clock $(date +%s)"
+    for program in podman systemctl systemd-run tar find xargs; do
+        command -v "$program" > /dev/null || echo "lacks $program"
+    done
     for path in /var/lib/containers /var/lib /etc; do
         [ ! -d "$path" ] || df -P -k "$path" | { read -r _ && read -r _ _ _ free _ && echo "disk $path $free"; }
     done
@@ -91,9 +98,13 @@ probe() {
         put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property=Id,LoadState,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestampMonotonic,NeedDaemonReload --' \
             sh "$temporary/units"
     fi
-    for name in estate current intent undoing; do
+    for name in estate current intent undoing undone; do
         [ ! -e "$etc/$name" ] || put_of "$name" cat "$etc/$name"
     done
+    if [ -e "$etc/intent" ]; then
+        read -r _ _ _ _ base < "$etc/intent"
+        put_of before cat "$etc/generations/${base:-0}/manifest.json"
+    fi
     [ "$here" = 0 ] || put_of manifest cat "$etc/generations/$here/manifest.json"
     [ ! -e "$run/lease" ] || put_of lease cat "$run/lease"
     put_of tasks sh -c 'cd "$1" 2>/dev/null && for name in *; do [ ! -f "$name" ] || { printf "%s " "$name"; cat "$name"; }; done' \
@@ -124,13 +135,14 @@ generations() {
 
 # --- who may change it ----------------------------------------------------------------------------------------------
 
-# Takes the lease, or says who has it. $1 a token, $2 for how many seconds, $3 what it says: who, when, plan, why.
+# Takes the lease, or says who has it. $1 a token, $2 for how many seconds, $3 what it says: who, when, plan, why; $4 the token
+# of somebody who is known to be gone.
 lease_take() {
     mkdir -p "$run" && chmod 0700 "$run"
     mine="$run/lease.$1"
-    printf 'token %s\nuntil %s\n%s' "$1" "$(($(now) + $2))" "$3" > "$mine"
+    printf 'token %s\nuntil %s\n%s' "$1" "$(($(now) + $2))" "$3" > "$mine" || die "no place for $mine"
     for try in 1 2 3; do
-        if [ -e "$run/lease" ] && { lease_is "$1" || [ "$(lease_value until)" -le "$(now)" ]; }; then
+        if [ -e "$run/lease" ] && { lease_is "$1" || [ "$(lease_value until)" -le "$(now)" ] || { [ -n "$4" ] && lease_is "$4"; }; }; then
             mv -T "$mine" "$run/lease"
             break
         fi
@@ -142,16 +154,31 @@ lease_take() {
         sleep 0.1
     done
     rm -f "$mine"
-    lease_is "$1" || put_of leased cat "$run/lease"
+    lease_is "$1" || put_of leased lease_says
+}
+
+# The lease, with how much longer it lasts.
+lease_says() {
+    cat "$run/lease" || return
+    echo "left $(($(lease_value until) - $(now)))"
 }
 
 lease_value() { sed -n "s/^$1 //p" "$run/lease" 2>/dev/null | head -n 1; }
 
 lease_is() { [ "$(lease_value token)" = "$1" ]; }
 
+lost() {
+    echo "$*" >&2
+    exit 9
+}
+
+# Goes on for $2 seconds more under the lease of the token $1, which has to be ours; one that ended and that nobody else took
+# is ours still.
 lease_hold() {
-    lease_is "$1" || die "the lease of this host is not ours any more"
-    [ "$(lease_value until)" -gt "$(now)" ] || die "the lease of this host has ended"
+    [ -e "$run/lease" ] || lost "the lease of this host is gone: somebody broke it, or the host booted anew"
+    lease_is "$1" || lost "the lease of this host is not ours any more: $(lease_value who) took it at $(lease_value when) for plan $(lease_value plan)"
+    held=$1
+    sed "s/^until .*/until $(($(now) + $2))/" "$run/lease" > "$run/lease.$1" && mv -T "$run/lease.$1" "$run/lease"
 }
 
 # $1 the token; `any` breaks whoever has it.
@@ -177,9 +204,10 @@ pull() {
     printf '%s' "$1" > "$temporary/wanted"
     while IFS= read -r reference; do
         podman image exists "$reference" && continue
+        lease_hold "$held" 300
         event "pull $reference"
         podman pull --quiet "$reference" > /dev/null 2> "$temporary/said" < /dev/null || {
-            put failed "$(tail -n 5 "$temporary/said")"
+            put failed "podman pull $reference: $(tail -n 5 "$temporary/said")"
             return 0
         }
         event "pulled $reference"
@@ -199,7 +227,9 @@ stage() {
     done
     temporary=$(mktemp -d "$run/stage.XXXXXX") || die "no folder for temporary files"
     trap 'rm -rf "$temporary"' EXIT
-    tar -x -p --numeric-owner -f - -C "$temporary" || die "what was sent cannot be unpacked"
+    tar -x -p --numeric-owner -f - -C "$temporary" || die "what was sent cannot be unpacked in $run"
+    [ -e "$temporary/whole" ] || die "what was sent was cut off"
+    lease_hold "$held" 120
     move "$temporary/blobs" "$etc/blobs"
     move "$temporary/files" "$var/files"
     for file in "$temporary/secrets"/*; do
@@ -213,20 +243,30 @@ stage() {
         number=${folder##*/}
         generators "$folder/files" "$temporary/try"
         rm -rf "$etc/generations/$number.new" "$etc/generations/$number"
-        cp -rp "$folder" "$etc/generations/$number.new" || die "no place for generation $number"
+        cp -rp "$folder" "$etc/generations/$number.new" || {
+            rm -rf "$etc/generations/$number.new"
+            die "no place for generation $number in $etc"
+        }
         sync -f "$etc"
         mv -T "$etc/generations/$number.new" "$etc/generations/$number"
     done
     sync -f "$var"
 }
 
-# Moves the files of a folder into another, each whole or not at all.
+# Moves the files of a folder into another, each whole or not at all: what has its name is on the disk.
 move() {
     [ -d "$1" ] || return 0
+    rm -f "$2"/.*.new
     for file in "$1"/*; do
         [ -f "$file" ] || continue
-        name=${file##*/}
-        cp -p "$file" "$2/.$name.new" && mv -T "$2/.$name.new" "$2/$name" || die "no place for $2/$name"
+        cp -p "$file" "$2/.${file##*/}.new" || {
+            rm -f "$2"/.*.new
+            die "no place for ${file##*/} in $2"
+        }
+    done
+    sync -f "$2"
+    for file in "$1"/*; do
+        [ ! -f "$file" ] || mv -T "$2/.${file##*/}.new" "$2/${file##*/}" || die "no place for ${file##*/} in $2"
     done
     sync -f "$2"
 }
@@ -246,7 +286,8 @@ generators() {
     done < "$1"
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
-        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || die "$said"
+        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) ||
+            die "$generator refuses a unit: $(printf '%s\n' "$said" | grep -v 'Loading source unit file' | tail -n 5)"
         break
     done
     rm -rf "$2"
@@ -264,6 +305,8 @@ switch() {
     done
     files_of "$1" | sort > "$run/from"
     files_of "$2" | sort > "$run/to"
+    # What a power loss left of an earlier switch.
+    cut -d ' ' -f 5- "$run/from" "$run/to" | sed 's/$/.wharf/' | tr '\n' '\0' | xargs -0 -r rm -f
     {
         comm -13 "$run/from" "$run/to"
         [ -z "$3" ] || [ ! -e "$3" ] || while IFS= read -r path; do
@@ -272,11 +315,19 @@ switch() {
             done < "$run/to"
         done < "$3"
     } | sort -u > "$run/write"
+    # First all of them beside those that are live: where there is no room, nothing has changed.
     while read -r sha mode uid gid path; do
         folder=${path%/*}
         [ -d "$folder" ] || mkdir -p "$folder"
-        cp "$etc/blobs/$sha" "$path.wharf" && chown "$uid:$gid" "$path.wharf" && chmod "$mode" "$path.wharf" \
-            && mv -T "$path.wharf" "$path" || {
+        cp "$etc/blobs/$sha" "$path.wharf" && chown "$uid:$gid" "$path.wharf" && chmod "$mode" "$path.wharf" || {
+            echo "$path cannot be written" >&2
+            cut -d ' ' -f 5- "$run/write" | sed 's/$/.wharf/' | tr '\n' '\0' | xargs -0 -r rm -f
+            return 1
+        }
+    done < "$run/write"
+    sync -f "$etc"
+    while read -r sha mode uid gid path; do
+        mv -T "$path.wharf" "$path" || {
             echo "$path cannot be written" >&2
             return 1
         }
@@ -285,34 +336,62 @@ switch() {
     cut -d ' ' -f 5- < "$run/to" | sort > "$run/to.paths"
     comm -23 "$run/from.paths" "$run/to.paths" | while IFS= read -r path; do rm -f "$path"; done
     sync -f "$etc"
-    if [ "$2" = 0 ]; then rm -f "$etc/current"; else echo "$2" | whole "$etc/current"; fi
+    if [ "$2" = 0 ]; then rm -f "$etc/current"; else echo "$2" | whole "$etc/current" || return 1; fi
+    sync -f "$etc"
 }
 
-# Does what a list says. $1 the list, $2 from, $3 to. The first that fails ends it, and is said.
+# Does what a list says. $1 the list, $2 from, $3 to, $4 a file that says how many of its lines are done already. The first that
+# fails ends it, and is said.
 perform() {
+    line=0
+    skip=$([ -z "${4:-}" ] || cat "$4" 2>/dev/null)
     while read -r verb rest <&3; do
+        line=$((line + 1))
+        [ "$line" -gt "${skip:-0}" ] || continue
         event "begin $verb $rest"
         failed=
-        case $verb in
-        switch) switch "$2" "$3" "$etc/generations/$3/force" && systemctl daemon-reload || failed=$? ;;
-        sysctl) /usr/lib/systemd/systemd-sysctl "$rest" || failed=$? ;;
-        modules) /usr/lib/systemd/systemd-modules-load "$rest" || failed=$? ;;
-        tmpfiles) systemd-tmpfiles --create "$rest" || failed=$? ;;
-        stop) systemctl stop $rest || failed=$? ;;
-        start | restart | reload) job "$verb" $rest || failed=$? ;;
-        gate) gate $rest || failed=$? ;;
-        # Their words are quoted.
-        ready | exec) eval "$verb"_in "$rest" || failed=$? ;;
-        task) task $rest || failed=$? ;;
-        drop) podman $rest > /dev/null || failed=$? ;;
-        *) failed=unknown ;;
-        esac
+        step "$2" "$3" 2> "$run/step.said" || failed=$?
         if [ -n "$failed" ]; then
-            put failed "$verb $rest"
+            put "$failing" "$(of_step): $(tail -n 4 "$run/step.said")"
             return 1
         fi
+        [ -z "${4:-}" ] || echo "$line" | whole "$4"
         event "end $verb $rest"
     done 3< "$1"
+}
+
+# The line of a list in the variables verb and rest. $1 from, $2 to.
+step() {
+    case $verb in
+    switch) switch "$1" "$2" "$etc/generations/$2/force" && systemctl daemon-reload ;;
+    sysctl) /usr/lib/systemd/systemd-sysctl "$rest" ;;
+    modules) /usr/lib/systemd/systemd-modules-load "$rest" ;;
+    tmpfiles) systemd-tmpfiles --create "$rest" ;;
+    stop) systemctl stop $rest ;;
+    start | restart | reload) job "$verb" $rest ;;
+    gate) gate $rest ;;
+    # Their words are quoted.
+    ready | exec) eval "$verb"_in "$rest" ;;
+    task) task $rest ;;
+    drop) drop $rest ;;
+    *) echo "this host does not know \`$verb\`" >&2 && return 1 ;;
+    esac
+}
+
+# It for a person: without the numbers.
+of_step() {
+    case $verb in
+    start | restart | reload | ready) echo "$verb ${rest#* }" ;;
+    gate) rest=${rest#* } && echo "health of ${rest#* }" ;;
+    task) echo "task ${rest%% *}" ;;
+    *) echo "$verb $rest" ;;
+    esac
+}
+
+# Takes a volume or a network away, where it is there. $1 its kind, rm, $3 its name.
+drop() {
+    podman "$1" exists "$3" || return 0
+    podman "$@" > /dev/null
 }
 
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.
@@ -329,6 +408,7 @@ job() {
         case $state in
         active) ;;
         *)
+            echo "$unit is $state ($(systemctl show --value --property=Result "$unit"))" >&2
             journal "$unit"
             code=1
             ;;
@@ -373,6 +453,7 @@ gate() {
             esac
             if [ "$(now)" -ge "$until" ]; then
                 event "unhealthy $name"
+                echo "$name is $(health "$name") when its time is over" >&2
                 journal "$name.service"
                 return 1
             fi
@@ -387,6 +468,7 @@ gate() {
             healthy | running) ;;
             *)
                 event "unhealthy $name"
+                echo "$name did not stay healthy: it is $(health "$name")" >&2
                 journal "$name.service"
                 return 1
                 ;;
@@ -418,6 +500,7 @@ task() {
                     event "attach $5"
                 elif [ "$4" != idempotent ]; then
                     event "unknown $5"
+                    echo "nobody knows how it ended: the host went down while it ran. Look at its data and its journal; \`rm $record\` on the host lets it run again" >&2
                     return 1
                 fi
                 ;;
@@ -443,47 +526,95 @@ record() {
 }
 
 # Keeps what is needed where no operator is, and begins a generation. $1 its number, $2 the one before it, $3 the plan,
-# $4 auto or held, $5 seconds until it is taken back, $6 the lease's token, $7 this script.
+# $4 auto or held, $5 seconds until it is taken back, $6 this script.
 activate() {
-    lease_hold "$6"
-    if systemctl --quiet is-active wharf-activate.service; then
-        read -r from to _ < "$etc/intent" || die "an activation is under way that nobody ordered"
-        [ "$to" = "$1" ] || die "the activation of generation $to is under way"
-        event "attach $1"
-        follow
-        return
+    finish
+    base=$2
+    if [ -e "$etc/intent" ]; then
+        read -r from to plan how base < "$etc/intent"
+        if [ "$to $plan" = "$1 $3" ]; then
+            # The connection was lost in the middle.
+            event "attach $1"
+            follow wharf-activate.service "$run/activate.log"
+            return
+        fi
+        is_active wharf-activate.service && die "the activation of generation $to of plan $plan is under way"
+        [ "$how" = held ] || die "generation $to of plan $plan is not confirmed: the next apply settles it"
     fi
-    [ ! -e "$etc/undoing" ] || undo
-    [ "$(current)" = "$2" ] || die "generation $(current) is live, not $2"
-    [ -f "$etc/generations/$1/files" ] || die "generation $1 was not staged"
-    printf '%s\n"$@"\n' "$7" | whole "$etc/host.sh"
+    [ ! -e "$etc/undoing" ] || die "a generation is being taken back: the next apply settles it"
+    [ "$(current)" = "$2" ] || die "generation $(current) is live, not $2: somebody changed it since the plan was made"
+    [ "$(cat "$etc/generations/$1/plan" 2>/dev/null)" = "$3" ] || die "generation $1 of plan $3 is not staged"
+    printf '%s\n"$@"\n' "$6" | whole "$etc/host.sh" || die "no place for $etc/host.sh"
     settler
-    echo "$2 $1 $3 $4" | whole "$etc/intent"
+    sync -f "$etc"
+    # One that is taken back where it was gone on from what nobody confirmed goes back to that.
+    echo "$2 $1 $3 $4 $base" | whole "$etc/intent" || die "no place for $etc/intent"
     sync -f "$etc"
     systemctl stop wharf-undo.timer 2>/dev/null
     if [ "$4" = auto ]; then
         systemd-run --quiet --collect --unit=wharf-undo --on-active="$5" --timer-property=AccuracySec=1s \
-            sh "$etc/host.sh" undo || die "no timer for the way back"
+            sh "$etc/host.sh" undo_late || {
+            rm -f "$etc/intent"
+            die "no timer for the way back"
+        }
     fi
+    go_on "$1" "$2"
+}
+
+is_active() { systemctl --quiet is-active "$1"; }
+
+# Begins an activation, or goes on with one that was broken off, and follows it. $1 its number, $2 the one before it.
+go_on() {
+    rm -f "$etc/generations/$1/ended"
     : > "$run/activate.log"
     systemd-run --quiet --collect --unit=wharf-activate --property=StandardOutput="file:$run/activate.log" \
         --property=StandardError="file:$run/activate.said" sh "$etc/host.sh" work "$1" "$2" || die "the activation cannot be begun"
-    follow
+    follow wharf-activate.service "$run/activate.log"
 }
 
-# Tells what an activation says, from its beginning to its end. It goes on where nobody listens.
+# Tells what a unit says, from its beginning to its end. It goes on where nobody listens. $1 the unit, $2 its log.
 follow() {
-    pid=$(systemctl show --value --property=MainPID wharf-activate.service)
+    pid=$(systemctl show --value --property=MainPID "$1")
     if [ "${pid:-0}" != 0 ]; then
-        tail -c +1 -s 0.1 --pid="$pid" -f "$run/activate.log"
+        tail -c +1 -s 0.1 --pid="$pid" -f "$2"
     else
-        cat "$run/activate.log"
+        cat "$2"
     fi
 }
 
 # The activation itself.
 work() {
-    perform "$etc/generations/$1/do" "$2" "$1" && put activated "$1"
+    if perform "$etc/generations/$1/do" "$2" "$1" "$etc/generations/$1/at"; then
+        echo well | whole "$etc/generations/$1/ended"
+        put activated "$1"
+    else
+        echo badly | whole "$etc/generations/$1/ended"
+    fi
+}
+
+# Ends what was begun and nobody confirmed, on behalf of somebody who comes later: confirms what ended well, takes back what may
+# be taken back. What may not be taken back and was broken off goes on where it was. $1 how many older generations are kept.
+attend() {
+    finish
+    if [ -e "$etc/undoing" ]; then
+        undo
+        return
+    fi
+    [ -e "$etc/intent" ] || return 0
+    read -r from to _ how _ < "$etc/intent"
+    if is_active wharf-activate.service; then
+        event "attach $to"
+        follow wharf-activate.service "$run/activate.log"
+    elif [ "$how" = held ] && [ "$(current)" = "$to" ] && [ ! -e "$etc/generations/$to/ended" ]; then
+        go_on "$to" "$from"
+    fi
+    if [ "$(cat "$etc/generations/$to/ended" 2>/dev/null)" = well ]; then
+        confirm "$to" "$1"
+    elif [ "$how" = auto ] || [ "$(current)" != "$to" ]; then
+        undo
+    else
+        put held "$to"
+    fi
 }
 
 # What starts our units at boot: after what was begun is settled, and never before.
@@ -512,21 +643,24 @@ END
 # At boot. A generation that nobody confirmed is taken back, unless it may not be.
 settle() {
     mkdir -p "$run" && chmod 0700 "$run"
-    if [ -e "$etc/undoing" ]; then
-        read -r from to _ < "$etc/undoing"
-        switch "$to" "$from" ""
-        result "$to" "undone at boot"
-        rm -f "$etc/undoing"
-        systemctl daemon-reload
-    elif [ -e "$etc/intent" ]; then
-        read -r from to _ how < "$etc/intent"
+    finish
+    if [ -e "$etc/intent" ]; then
+        read -r from to plan how _ < "$etc/intent"
         if [ "$how" = auto ]; then
             mv -T "$etc/intent" "$etc/undoing"
-            switch "$to" "$from" ""
-            result "$to" "undone at boot"
-            rm -f "$etc/undoing"
         else
-            switch "$from" "$to" ""
+            echo "generation $to of plan $plan is not confirmed, and may not be taken back: it stays"
+            switch "$from" "$to" "" || echo "not all files are those of generation $to"
+            systemctl daemon-reload
+        fi
+    fi
+    if [ -e "$etc/undoing" ]; then
+        read -r from to plan _ < "$etc/undoing"
+        echo "nobody confirmed generation $to of plan $plan before the host went down: going back to generation $from"
+        if switch "$to" "$from" ""; then
+            undone "the host booted before anybody confirmed it"
+        else
+            echo "not all files are those of generation $from"
         fi
         systemctl daemon-reload
     fi
@@ -537,36 +671,98 @@ settle() {
 
 result() { [ "$1" = 0 ] || echo "$2" | whole "$etc/generations/$1/result"; }
 
-# Takes an unconfirmed generation back.
+# A confirmation that the power went in the middle of.
+finish() {
+    [ -e "$etc/confirmed" ] || return 0
+    read -r _ to _ < "$etc/confirmed"
+    result "$to" confirmed
+    rm -f "$etc/confirmed" "$etc/undone"
+}
+
+# Ends a way back: $1 why it was gone, $2 what is not well.
+undone() {
+    read -r from to plan _ base < "$etc/undoing"
+    result "$to" "undone${2:-}"
+    printf 'generation %s\nplan %s\nback %s\nwhen %s\nwhy %s\n' "$to" "$plan" "$from" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1${2:-}" | whole "$etc/undone"
+    if [ "$from" != "${base:-$from}" ]; then
+        # It was gone on from what nobody had confirmed.
+        echo "$base $from $(cat "$etc/generations/$from/plan") held $base" | whole "$etc/intent"
+    fi
+    sync -f "$etc"
+    rm -f "$etc/undoing"
+}
+
+# Takes an unconfirmed generation back, or follows whoever does.
 undo() {
+    systemctl stop wharf-undo.timer 2>/dev/null
+    [ -e "$etc/intent" ] || [ -e "$etc/undoing" ] || return 0
+    for unit in wharf-undo.service wharf-back.service; do
+        is_active "$unit" || continue
+        follow "$unit" "$run/undo.log"
+        return
+    done
+    : > "$run/undo.log"
+    # By itself: a connection that is lost does not halve it.
+    systemd-run --quiet --collect --unit=wharf-back --property=StandardOutput="file:$run/undo.log" \
+        --property=StandardError="file:$run/activate.said" sh "$etc/host.sh" undo_now "an operator asked for it" || die "the way back cannot be begun"
+    follow wharf-back.service "$run/undo.log"
+}
+
+# When the timer ends.
+undo_late() {
+    for file in "$etc/undoing" "$etc/intent"; do [ ! -e "$file" ] || break; done
+    read -r from to plan _ 2>/dev/null < "$file" || return 0
+    echo "nobody confirmed generation $to of plan $plan in time: going back to generation $from"
+    undo_now "nobody confirmed it in time" > "$run/undo.log" || return 0
+    if [ -e "$etc/undoing" ]; then
+        echo "the way back did not end well:" "$(tail -n 3 "$run/undo.log")"
+    else
+        echo "generation $from is live again"
+    fi
+}
+
+# The way back itself. $1 why.
+undo_now() {
     # Of a confirmation and this, one moves the file.
-    [ -e "$etc/undoing" ] || mv -T "$etc/intent" "$etc/undoing" 2>/dev/null || return 0
+    [ -e "$etc/undoing" ] || mv -T "$etc/intent" "$etc/undoing" 2>/dev/null || return 1
+    sync -f "$etc"
     read -r from to _ < "$etc/undoing"
     systemctl stop wharf-activate.service 2>/dev/null
+    failing=trouble
     : > "$run/undo"
-    [ ! -e "$etc/generations/$to/undo" ] || cat "$etc/generations/$to/undo" > "$run/undo"
+    # Where its files were to come first and did not come, there is nothing to undo.
+    if [ "$(current)" = "$to" ] || [ "$(head -n 1 "$etc/generations/$to/do")" != switch ]; then
+        cat "$etc/generations/$to/undo" > "$run/undo"
+    fi
     sed -n '/^switch/,$!p' "$run/undo" > "$run/undo.before"
     sed -n '/^switch/,$p' "$run/undo" | sed 1d > "$run/undo.after"
-    perform "$run/undo.before" "$to" "$from"
-    switch "$to" "$from" ""
+    [ "$(current)" != "$to" ] || perform "$run/undo.before" "$to" "$from"
+    switch "$to" "$from" "" 2> "$run/step.said" || {
+        put failed "the files of generation $from: $(tail -n 4 "$run/step.said")"
+        return 0
+    }
     systemctl daemon-reload
-    outcome=undone
-    perform "$run/undo.after" "$to" "$from" || outcome="undone, and not all is up"
-    result "$to" "$outcome"
-    rm -f "$etc/undoing"
+    bad=
+    perform "$run/undo.after" "$to" "$from" || bad=", and not all is up"
+    undone "$1" "$bad"
     put undone "$to"
     systemctl stop wharf-undo.timer 2>/dev/null
     return 0
 }
 
-# Leaves a generation that is not confirmed as it is, for a person to look at. $1 the lease's token.
+# Leaves a generation that is not confirmed as it is, for a person to look at; what is not wholly there goes back.
 hold() {
-    lease_hold "$1"
-    [ -e "$etc/intent" ] || return 0
-    read -r from to plan _ < "$etc/intent"
     systemctl stop wharf-undo.timer 2>/dev/null
-    echo "$from $to $plan held" | whole "$etc/intent"
+    ! is_active wharf-undo.service || undo
+    [ -e "$etc/intent" ] || return 0
+    read -r from to plan _ base < "$etc/intent"
+    if [ "$(current)" != "$to" ]; then
+        undo
+        return
+    fi
+    echo "$from $to $plan held $base" | whole "$etc/intent"
     result "$to" held
+    put held "$to"
 }
 
 # Runs a provider's program in its container, once. $1 the record's name, $2 what identifies it, $3 the container, then the
@@ -583,22 +779,28 @@ grant() {
     echo "done $identity" | whole "$record"
 }
 
-# Makes a generation the one that stays. $1 its number, $2 the lease's token, $3 how many older ones are kept.
+# Makes a generation the one that stays. $1 its number, $2 how many older ones are kept.
 confirm() {
-    lease_hold "$2"
+    finish
     if [ -e "$etc/intent" ]; then
         read -r _ to _ < "$etc/intent"
         [ "$to" = "$1" ] || die "generation $to waits to be confirmed, not $1"
+        sync -f "$etc"
         if mv -T "$etc/intent" "$etc/confirmed" 2>/dev/null; then
-            result "$1" confirmed
-            rm -f "$etc/confirmed"
+            sync -f "$etc"
+            finish
             systemctl stop wharf-undo.timer 2>/dev/null
-            collect "$3"
+            collect "$2"
             put confirmed "$1"
             return 0
         fi
     fi
-    put undone "$1"
+    # The answer to a first confirmation may have been lost.
+    if [ "$(current)" = "$1" ] && [ "$(cat "$etc/generations/$1/result")" = confirmed ]; then
+        put confirmed "$1"
+    else
+        put undone "$1"
+    fi
 }
 
 # Takes away what no kept generation names. $1 how many are kept beside the live one.

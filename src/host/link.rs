@@ -19,6 +19,9 @@ const TRIES: u32 = 4;
 /// How much of what a host says on standard error is kept.
 const SAID: usize = 8 << 10;
 
+/// How a script ends where the host's lease is not ours any more.
+const FOREIGN: i32 = 9;
+
 /// Where a host is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -58,7 +61,7 @@ pub enum LinkError {
         error: std::io::Error,
     },
     /// Its key is not the one that is known.
-    #[error("its host key is not the one that is known: {said}")]
+    #[error("its host key is not the one that is known: {}", key_of(.said))]
     HostKey {
         /// ssh's own words.
         said: String,
@@ -85,7 +88,7 @@ pub enum LinkError {
     #[error("no answer within {} s", .0.as_secs())]
     Late(Duration),
     /// The script ended badly.
-    #[error("the script ended with {code}: {said}")]
+    #[error("{}", ended(*code, .said))]
     Failed {
         /// Its exit code.
         code: i32,
@@ -101,6 +104,24 @@ impl LinkError {
     /// Whether the host was not heard at all: nothing was done there.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::HostKey { .. } | Self::Denied { .. } | Self::Unreachable { .. } | Self::Program { .. })
+    }
+
+    /// Whether the way to it went while it may have been doing what it was told.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Unreachable { .. } | Self::Late(_) | Self::Frame(_))
+    }
+
+    /// Whether somebody else has the host's lease.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Failed { code: FOREIGN, .. })
+    }
+
+    /// It in one line, with what to do.
+    pub fn line(&self) -> String {
+        match self.help() {
+            Some(help) => format!("{self} ({help})"),
+            None => self.to_string(),
+        }
     }
 
     /// What to do about it.
@@ -359,8 +380,8 @@ impl Ssh {
         let options = [
             "BatchMode=yes".to_owned(),
             format!("ConnectTimeout={}", self.connect.as_secs().max(1)),
-            // A host that vanishes is missed after fifteen seconds.
-            "ServerAliveInterval=5".to_owned(),
+            // A host that vanishes is missed after one and a half times as long.
+            format!("ServerAliveInterval={}", self.connect.as_secs().div_ceil(2).max(1)),
             "ServerAliveCountMax=3".to_owned(),
             "LogLevel=ERROR".to_owned(),
             "ControlMaster=auto".to_owned(),
@@ -394,6 +415,20 @@ fn dropped(said: &str) -> bool {
     ["kex_exchange_identification", "Connection reset by", "Connection closed by"]
         .iter()
         .any(|text| said.contains(text))
+}
+
+/// The script's last words; where it ended as it does when it says why, without a word around them.
+fn ended(code: i32, said: &str) -> String {
+    if (code == 1 || code == FOREIGN) && !said.is_empty() { said.to_owned() } else { format!("the script ended with {code}: {said}") }
+}
+
+/// What ssh says of a key, without its frame of `@`.
+fn key_of(said: &str) -> String {
+    let lines = said.split("; ").filter(|line| {
+        ["The fingerprint for", "SHA256:", "Offending", "No ", "Host key for"].iter().any(|begin| line.starts_with(begin))
+    });
+    let found: Vec<&str> = lines.collect();
+    if found.is_empty() { said.to_owned() } else { found.join(" ") }
 }
 
 /// Why a host was not heard, out of ssh's own words.

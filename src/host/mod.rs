@@ -15,6 +15,6 @@ pub use bundle::{Bundle, BundleError};
 pub use frame::{Frame, FrameError, Frames};
 pub use generation::{Content, FileRecord, Generation, GenerationError, Header};
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
-pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, UnitSeen};
+pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen};
 pub use script::{Call, script};
 pub use step::Step;

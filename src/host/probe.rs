@@ -29,6 +29,8 @@ pub struct Facts {
     pub uptime: u64,
     /// Its clock: seconds since 1970.
     pub clock: u64,
+    /// Programs that it does not have, of those that wharf runs there.
+    pub lacks: BTreeSet<String>,
     /// Free room, by path.
     pub disks: BTreeMap<String, Disk>,
     /// The estate whose host it is.
@@ -39,6 +41,10 @@ pub struct Facts {
     pub generation: Option<Generation>,
     /// A change that nobody confirmed.
     pub intent: Option<Intent>,
+    /// What was live when something was confirmed last, where there is an intent.
+    pub before: Option<Generation>,
+    /// The change that was taken back last, where nothing was confirmed since.
+    pub undone: Option<Undone>,
     /// Files that are there, of those that were asked for.
     pub files: BTreeMap<String, FileSeen>,
     /// Units that were asked for.
@@ -119,6 +125,22 @@ pub struct Intent {
     pub undoing: bool,
 }
 
+/// A change that was taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Undone {
+    /// Its generation.
+    pub generation: u64,
+    /// Its plan.
+    pub plan: String,
+    /// The generation that was gone back to.
+    pub back: u64,
+    /// When, by the host's clock.
+    pub when: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Who may change a host, as the host has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -135,14 +157,27 @@ pub struct Lease {
     pub plan: String,
     /// Why.
     pub why: String,
+    /// The holder's process, as its machine knows it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub process: String,
+    /// For how many seconds it lasts still.
+    #[serde(skip)]
+    pub left: u64,
+}
+
+/// Lines of a word and what belongs to it.
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(' '))
 }
 
 impl Lease {
     /// Reads the lines of a lease.
     pub fn read(text: &str) -> Self {
         let mut lease = Self::default();
-        for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+        for (key, value) in pairs(text) {
             match key {
+                "process" => lease.process = value.to_owned(),
+                "left" => lease.left = value.parse().unwrap_or(0),
                 "token" => lease.token = value.to_owned(),
                 "until" => lease.until = value.parse().unwrap_or(0),
                 "who" => lease.who = value.to_owned(),
@@ -200,6 +235,9 @@ impl Facts {
                 }
                 "intent" => facts.intent = intent(text, false),
                 "undoing" => facts.intent = intent(text, true),
+                // Where nothing was live before, or it is kept no more, there is none.
+                "before" => facts.before = Generation::read(text).ok(),
+                "undone" => facts.undone = Some(undone(text)),
                 "stat" => facts.stat(text),
                 "sums" => facts.sums(text),
                 "units" => facts.units = units(text),
@@ -230,8 +268,9 @@ impl Facts {
     }
 
     fn itself(&mut self, text: &str) {
-        for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+        for (key, value) in pairs(text) {
             match key {
+                "lacks" => self.lacks.extend([value.to_owned()]),
                 "os" => self.os = value.trim().to_owned(),
                 "arch" => self.arch = value.to_owned(),
                 "podman" => self.podman = Some(value.to_owned()),
@@ -276,6 +315,21 @@ impl Facts {
     pub fn podman_version(&self) -> Option<PodmanVersion> {
         self.podman.as_ref()?.parse().ok()
     }
+}
+
+fn undone(text: &str) -> Undone {
+    let mut undone = Undone::default();
+    for (key, value) in pairs(text) {
+        match key {
+            "generation" => undone.generation = value.parse().unwrap_or(0),
+            "plan" => undone.plan = value.to_owned(),
+            "back" => undone.back = value.parse().unwrap_or(0),
+            "when" => undone.when = value.to_owned(),
+            "why" => undone.why = value.to_owned(),
+            _ => {}
+        }
+    }
+    undone
 }
 
 fn intent(text: &str, undoing: bool) -> Option<Intent> {

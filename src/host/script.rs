@@ -28,7 +28,20 @@ pub enum Call {
         seconds: u64,
         /// Lines that say who, when, which plan and why.
         says: String,
+        /// The token of somebody who is known to be gone: theirs is taken over.
+        over: Option<String>,
     },
+    /// Another call, under a lease: where it is not ours any more nothing is done.
+    Held {
+        /// Whose lease it is.
+        token: String,
+        /// For how many seconds it lasts from now on.
+        seconds: u64,
+        /// What is done.
+        call: Box<Self>,
+    },
+    /// Does nothing.
+    Nothing,
     /// Gives the lease back; with no token whoever has it.
     Release {
         /// Whose.
@@ -53,25 +66,23 @@ pub enum Call {
         plan: String,
         /// Whether it may be taken back by itself, and after how many seconds.
         back: Option<u64>,
-        /// Whose lease it is.
-        token: String,
     },
     /// Makes the live generation the one that stays.
     Confirm {
         /// Its number.
         number: u64,
-        /// Whose lease it is.
-        token: String,
         /// How many older ones are kept.
+        keep: u32,
+    },
+    /// Ends what somebody began and nobody confirmed: confirms what ended well, takes back what may be taken back.
+    Attend {
+        /// How many older generations are kept.
         keep: u32,
     },
     /// Takes the unconfirmed generation back.
     Undo,
     /// Leaves the unconfirmed generation as it is: the host does not take it back by itself.
-    Hold {
-        /// Whose lease it is.
-        token: String,
-    },
+    Hold,
     /// Runs a provider's program in its container, once. Takes a secret as payload.
     Grant {
         /// podman's name of the container.
@@ -102,26 +113,38 @@ fn lines<T: AsRef<str>>(lines: &[T]) -> String {
 
 /// The text that a host's sh runs.
 pub fn script(call: &Call) -> String {
-    let call = match call {
+    // One command: of a text that was cut off nothing is run.
+    format!("{{\n{LIBRARY}\necho 'wharf 1'\n{} || exit\necho 'end 0'\n}}\n", words(call))
+}
+
+/// The words of a call.
+fn words(call: &Call) -> String {
+    match call {
         Call::Probe { paths, units } => format!("probe {} {}", lines(paths), lines(units)),
         Call::Show { paths } => format!("show {}", lines(paths)),
         Call::Generations => "generations".to_owned(),
-        Call::Lease { token, seconds, says } => format!("lease_take {} {seconds} {}", word(token), word(says)),
+        Call::Lease { token, seconds, says, over } => {
+            let over = over.as_deref().unwrap_or_default();
+            format!("lease_take {} {seconds} {} {}", word(token), word(says), word(over))
+        }
+        Call::Held { token, seconds, call } => format!("lease_hold {} {seconds} || exit\n{}", word(token), words(call)),
+        Call::Nothing => ":".to_owned(),
         Call::Release { token } => format!("lease_release {}", word(token.as_deref().unwrap_or("any"))),
         Call::Pull { references, registries } => {
             format!("pull {} {}", lines(references), word(registries.as_deref().unwrap_or_default()))
         }
         Call::Stage => "stage".to_owned(),
-        Call::Activate { to, from, plan, back, token } => {
+        Call::Activate { to, from, plan, back } => {
             let (how, seconds) = match back {
                 Some(seconds) => ("auto", *seconds),
                 None => ("held", 0),
             };
-            format!("activate {to} {from} {} {how} {seconds} {} {}", word(plan), word(token), word(LIBRARY))
+            format!("activate {to} {from} {} {how} {seconds} {}", word(plan), word(LIBRARY))
         }
-        Call::Confirm { number, token, keep } => format!("confirm {number} {} {keep}", word(token)),
+        Call::Confirm { number, keep } => format!("confirm {number} {keep}"),
+        Call::Attend { keep } => format!("attend {keep}"),
         Call::Undo => "undo".to_owned(),
-        Call::Hold { token } => format!("hold {}", word(token)),
+        Call::Hold => "hold".to_owned(),
         Call::Grant { container, run, record, identity } => {
             let run: Vec<String> = run.iter().map(|text| word(text)).collect();
             format!("grant {} {identity} {} {}", word(record), word(container), run.join(" "))
@@ -130,8 +153,7 @@ pub fn script(call: &Call) -> String {
             let tasks: Vec<String> = tasks.iter().map(|(name, identity)| format!("{name} {identity}")).collect();
             format!("record {}", lines(&tasks))
         }
-    };
-    format!("{LIBRARY}\necho 'wharf 1'\n{call} || exit\necho 'end 0'\n")
+    }
 }
 
 #[cfg(test)]
@@ -147,13 +169,25 @@ mod tests {
     }
 
     #[test]
+    fn of_a_script_that_was_cut_off_nothing_is_run() {
+        let whole = script(&Call::Show { paths: vec!["/etc/hostname".to_owned()] });
+        // Beside its end, where the call is, so many places that every part of it is one.
+        let ends = (0..whole.len()).step_by(997).chain(whole.len() - 90..whole.len() - 2);
+        for end in ends {
+            let output = std::process::Command::new("sh").args(["-c", "eval \"$1\"", "sh", &whole[..end]]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), "", "{end} of {}", whole.len());
+        }
+    }
+
+    #[test]
     fn every_script_is_one_that_sh_reads() {
         let calls = [
             Call::Probe { paths: vec!["/a b".to_owned()], units: vec!["it's.service".to_owned()] },
             Call::Generations,
             Call::Stage,
             Call::Undo,
-            Call::Activate { to: 2, from: 1, plan: "p".to_owned(), back: Some(3), token: "t".to_owned() },
+            Call::Activate { to: 2, from: 1, plan: "p".to_owned(), back: Some(3) },
+            Call::Held { token: "t".to_owned(), seconds: 3, call: Box::new(Call::Hold) },
         ];
         for call in calls {
             let output = std::process::Command::new("sh").args(["-n", "-c", &script(&call)]).output().unwrap();

@@ -27,6 +27,25 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     found
 }
 
+/// Adds changes that were begun already to those that are to come. What the live generation does not hold has gone.
+pub(super) fn again(changes: &mut Vec<Change>, begun: Vec<Change>, applied: &Content) {
+    for change in begun {
+        let is_held = applied.files.contains_key(&change.object)
+            || applied.meanings.values().any(|meaning| meaning.unit().to_string() == change.object);
+        if change.class == Class::Remove && !is_held {
+            continue;
+        }
+        match changes.iter_mut().find(|other| other.object == change.object) {
+            Some(other) => {
+                other.class = other.class.max(change.class);
+                other.reasons.extend(change.reasons.into_iter().filter(|reason| !other.reasons.contains(reason)).collect::<Vec<_>>());
+            }
+            None => changes.push(change),
+        }
+    }
+    changes.sort();
+}
+
 /// Adds that containers use networks and volumes that are made anew: they are started anew too.
 fn users(found: &mut Vec<Change>, replaced: &BTreeSet<String>, wanted: &Content) {
     for (path, meaning) in &wanted.meanings {

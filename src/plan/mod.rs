@@ -208,6 +208,11 @@ fn host_plan(ground: Ground<'_>, name: &HostName, wanted: &Content, known: Optio
         let empty = Content::default();
         let applied = facts.generation.as_ref().map_or(&empty, |generation| &generation.content);
         host.changes = differ::changes(applied, wanted, facts);
+        if facts.intent.is_some() {
+            // Nobody knows how far it came: what differs from what was confirmed last is done again.
+            let before = facts.before.as_ref().map_or(&empty, |generation| &generation.content);
+            differ::again(&mut host.changes, differ::changes(before, wanted, facts), applied);
+        }
         host.drift = differ::drift(applied, facts);
     }
     host
@@ -218,8 +223,14 @@ fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
     if let Some(estate) = estate.or(facts.estate.as_deref()).filter(|estate| *estate != ground.estate.name.as_str()) {
         return Standing::Foreign { estate: estate.to_owned() };
     }
+    if !facts.lacks.is_empty() {
+        let lacks: Vec<&str> = facts.lacks.iter().map(String::as_str).collect();
+        return Standing::Unfit { why: format!("it has no {}: install what has them there", lacks.join(", no ")) };
+    }
     let Some(has) = facts.podman_version() else {
-        return Standing::Unfit { why: "it has no podman".to_owned() };
+        return Standing::Unfit {
+            why: "its podman does not say its version: see what `podman --version` says there".to_owned(),
+        };
     };
     let host = ground.estate.hosts.get(name);
     let said = host.map(crate::estate::Host::podman);
@@ -258,6 +269,12 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.waves.is_empty()
+    }
+
+    /// Hosts with a change that nobody confirmed, and that is in the way.
+    pub fn unsettled(&self) -> impl Iterator<Item = &HostName> {
+        let unsettled = |host: &HostPlan| matches!(host.standing, Standing::Unsettled { .. });
+        self.hosts.iter().filter(move |(_, host)| unsettled(host)).map(|(name, _)| name)
     }
 
     /// The hosts that it changes.

@@ -26,7 +26,11 @@ impl Event {
         let has = |content: &Content| image_of(group, content);
         let olds: Vec<String> = hosts
             .iter()
-            .filter_map(|host| known.get(*host)?.as_ref().ok()?.generation.as_ref())
+            // Of what nobody confirmed not all tasks have run.
+            .filter_map(|host| match known.get(*host)?.as_ref().ok()? {
+                facts if facts.intent.is_some() => facts.before.as_ref(),
+                facts => facts.generation.as_ref(),
+            })
             .filter_map(|generation| has(&generation.content))
             .collect();
         Self { fresh: olds.is_empty(), upgrade: image.is_some_and(|image| olds.iter().any(|old| *old != image)) }

@@ -296,6 +296,18 @@ impl Host {
         drop(self.keeper.take());
     }
 
+    /// Somebody shuts it down: its services end in order.
+    pub fn shut_down(&mut self) {
+        self.run(&["systemctl", "--no-block", "poweroff"]);
+        let init = Path::new("/proc").join(self.init.to_string());
+        let begun = Instant::now();
+        while init.exists() && fs::read_to_string(init.join("status")).is_ok_and(|status| !status.contains("State:\tZ")) {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{} does not end", self.name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        drop(self.keeper.take());
+    }
+
     /// A path of the host, as the machine knows it.
     pub fn at(&self, path: &str) -> PathBuf {
         Path::new(&format!("/proc/{}/root", self.init)).join(path.trim_start_matches('/'))

@@ -10,6 +10,7 @@
 //! Nothing of the machine's is changed: mounts and links are in private namespaces, and each host has a control group of
 //! its own. A host ends when it is dropped, and when the test that has it is killed: its keeper reads a pipe.
 
+mod cuts;
 mod deploy;
 mod ends;
 mod estate;
