@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{agreed, ended, say, token};
+use super::course::{CourseOptions, Planned, bare};
 use super::deploy::{Deploy, ReachOptions};
-use super::{Exit, Failure, Global, plan as plan_verb};
-use crate::apply::{Kept, Options, Work, walk};
-use crate::desired::{Desired, HostDesired};
+use super::{Exit, Failure, Global};
+use crate::apply::Kept;
+use crate::desired::Desired;
 use crate::host::{Content, Facts};
 use crate::name::HostName;
-use crate::plan::{Purpose, plan};
+use crate::plan::{Aim, Allow, Purpose, plan};
 use crate::ui::Screen;
 
 /// Arguments of `wharf rollback`.
@@ -28,18 +28,11 @@ pub struct Arguments {
     /// To this generation
     #[arg(long, value_name = "N")]
     to: Option<u64>,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
-    /// Why, for the lease and the history
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
     /// Go back over what nothing undoes
     #[arg(long)]
     accept_data_loss_risk: bool,
-    /// Keep so many older generations on each host
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    keep: u32,
+    #[command(flatten)]
+    course: CourseOptions,
 }
 
 /// Goes back.
@@ -71,36 +64,13 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         fleet.close();
         return Err(Failure::with_help(refused.join("; "), "`wharf history` says what there is to go back to"));
     }
-    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Back);
-    if !global.json {
-        screen.out(&plan_verb::text(&plan));
-    }
-    let unreachable = known.values().filter(|facts| facts.is_err()).count();
-    if plan.is_empty() {
-        fleet.close();
-        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
-    }
-    if !arguments.yes && !agreed(screen, &plan)? {
-        fleet.close();
-        return Ok(Exit::Pending);
-    }
-    let header = deploy.header(&plan.id, arguments.why.clone());
-    let options =
-        Options { forks: arguments.reach.forks, token: token()?, keep: arguments.keep, served: None };
+    let plan = plan(deploy.ground()?, &wanted, &known, &Aim::of(Purpose::Back));
     // All bytes are on the hosts.
-    let desired = Desired { hosts: wanted.keys().map(|name| (name.clone(), HostDesired::default())).collect() };
-    let work = Work {
-        plan: &plan,
-        wanted: &wanted,
-        desired: &desired,
-        known: &known,
-        values: &deploy.vault,
-        header: &header,
-        options: &options,
-    };
-    let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    let planned = Planned { plan, desired: bare(&wanted), wanted, known };
+    let how = (&arguments.course, &Allow::default(), arguments.reach.forks);
+    let exit = deploy.carry_out(&fleet, &planned, how, || Ok(None), (global, screen));
     fleet.close();
-    ended(&outcome, unreachable, screen)
+    exit
 }
 
 /// What a host goes back to; none where it has nothing of what is asked for.

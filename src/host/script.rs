@@ -17,6 +17,24 @@ pub enum Call {
     Show {
         /// Their paths.
         paths: Vec<String>,
+        /// How many bytes one may have.
+        most: u64,
+    },
+    /// Tells how much volumes hold.
+    Sizes {
+        /// Their names.
+        volumes: Vec<String>,
+    },
+    /// Tells what units wrote to the journal.
+    Logs {
+        /// Matches of journalctl(1): `FIELD=VALUE`, `+` between those of which one is enough.
+        matches: Vec<String>,
+        /// As journalctl(1) takes it.
+        since: Option<String>,
+        /// How many lines at most; none for all.
+        lines: Option<u64>,
+        /// Whether to go on with what is written from now on.
+        follow: bool,
     },
     /// Tells of every generation that is kept.
     Generations,
@@ -104,7 +122,15 @@ fn lines<T: AsRef<str>>(lines: &[T]) -> String {
 pub fn script(call: &Call) -> String {
     let call = match call {
         Call::Probe { paths, units } => format!("probe {} {}", lines(paths), lines(units)),
-        Call::Show { paths } => format!("show {}", lines(paths)),
+        Call::Show { paths, most } => format!("show {} {most}", lines(paths)),
+        Call::Sizes { volumes } => format!("sizes {}", lines(volumes)),
+        Call::Logs { matches, since, lines, follow } => format!(
+            "logs {} {} {} {}",
+            word(&matches.join(" ")),
+            word(since.as_deref().unwrap_or_default()),
+            lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+            word(if *follow { "follow" } else { "" })
+        ),
         Call::Generations => "generations".to_owned(),
         Call::Lease { token, seconds, says } => format!("lease_take {} {seconds} {}", word(token), word(says)),
         Call::Release { token } => format!("lease_release {}", word(token.as_deref().unwrap_or("any"))),
