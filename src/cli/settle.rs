@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::apply::say;
 use super::deploy::Deploy;
+use super::events::Teller;
 use super::{Failure, Global};
 use crate::apply::{Attend, Fleet, Options, Outcome, attend};
 use crate::host::{Intent, Lease};
@@ -69,7 +69,11 @@ pub fn settle(what: Settle<'_>, known: &Known, global: &Global, screen: &Screen)
     }
     let header = what.deploy.header("-", what.why.clone());
     let attend_to = Attend { hosts: &hosts, header: &header, options: what.options };
-    Ok(Some(attend(attend_to, what.fleet, &|event| say(&event, global.json, screen))))
+    let names: Vec<&HostName> = hosts.keys().collect();
+    let teller = Teller::new(&names, global.json, screen, None, &what.deploy.vault);
+    let outcome = attend(attend_to, what.fleet, &|event| teller.hear(event));
+    teller.finish();
+    Ok(Some(outcome))
 }
 
 /// Waits until nobody else holds a lease of the hosts, not for ever; what is known of them then.
@@ -181,9 +185,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_far_off_is_said() {
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap();
-        let host = |name: &str, clock| {
-            (HostName::new(name).unwrap(), Ok(crate::host::Facts { clock, ..Default::default() }))
-        };
+        let host =
+            |name: &str, clock| (HostName::new(name).unwrap(), Ok(crate::host::Facts { clock, ..Default::default() }));
         let known: Known = [host("a", now), host("b", now - 7200), host("c", now + 7200), host("d", 0)].into();
         let said = clocks(&known);
         assert_eq!(said.len(), 2, "{said:?}");

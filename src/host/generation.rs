@@ -64,6 +64,19 @@ pub struct Content {
     pub secrets: BTreeMap<String, BTreeSet<ServiceName>>,
     /// Images, by the reference that units name, and the groups that run them.
     pub images: BTreeMap<String, BTreeSet<ServiceName>>,
+    /// Units that were stopped on purpose, by the path that their file had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub halted: BTreeMap<String, Halted>,
+}
+
+/// A unit that was stopped on purpose. Its file is away, so that no boot starts it; what it uses stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Halted {
+    /// The groups that it is there for.
+    pub of: BTreeSet<ServiceName>,
+    /// What it means.
+    pub meaning: Arc<Meaning>,
 }
 
 /// Everything that wharf put on one host.
@@ -148,6 +161,24 @@ impl Content {
     pub fn content_list(&self) -> String {
         let names = self.files.keys().filter(|path| is_content(path)).filter_map(|path| path.rsplit('/').next());
         names.fold(String::new(), |text, name| text + name + "\n")
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.halted.is_empty()
+    }
+
+    /// podman's names of the volumes that its units make.
+    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.meanings.values().filter_map(|meaning| match &**meaning {
+            Meaning::Volume(volume) => Some(volume.parts().name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The same, a line each.
+    pub fn volume_list(&self) -> String {
+        self.volumes().fold(String::new(), |text, name| text + name + "\n")
     }
 
     /// The units to ask about, as systemd names them.

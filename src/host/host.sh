@@ -9,7 +9,9 @@
 #                               confirmed last
 # /etc/wharf/undoing            the same while it is taken back
 # /etc/wharf/undone             what was taken back last, until something is confirmed
+# /etc/wharf/estate             whose host it is
 # /var/lib/wharf/files/         files by content, which containers mount
+# /var/lib/wharf/volumes/       an empty file for each volume that units of ours have made
 # /run/wharf/lease              who may change this host
 set -u
 held= failing=failed
@@ -82,6 +84,7 @@ probe() {
     podman images --no-trunc --format '{{range .RepoDigests}}{{.}} {{end}}' > "$temporary/images" 2>/dev/null &
     podman secret ls --format '{{.Name}}' > "$temporary/secrets" 2>/dev/null &
     podman ps --all --format '{{.Names}} {{.State}} {{.Status}}' > "$temporary/containers" 2>/dev/null &
+    podman volume ls --format '{{.Name}}' > "$temporary/volumes" 2>/dev/null &
     here=$(current)
     {
         printf '%s' "$1"
@@ -111,14 +114,43 @@ probe() {
         sh "$var/tasks"
     wait
     put_of facts facts "$temporary"
-    for name in images secrets containers; do put_of "$name" cat "$temporary/$name"; done
+    put_of made ls "$var/volumes"
+    for name in images secrets containers volumes; do put_of "$name" cat "$temporary/$name"; done
 }
 
-# Shows files. $1 their paths, a line each.
+# Shows files. $1 their paths, a line each, $2 how many bytes one may have.
 show() {
     printf '%s' "$1" | while IFS= read -r path; do
+        [ -f "$path" ] || continue
         put path "$path"
-        put_of file cat "$path"
+        size=$(stat -c %s "$path")
+        if [ "$size" -gt "$2" ]; then
+            put large "$size"
+        elif [ "$(tr -d '\000' < "$path" | wc -c)" = "$size" ]; then
+            put_of file cat "$path"
+        else
+            put binary "$size"
+        fi
+    done
+}
+
+# Tells how much volumes hold. $1 their names, a line each.
+sizes() {
+    printf '%s' "$1" | while IFS= read -r name; do
+        folder=$(podman volume inspect --format '{{.Mountpoint}}' "$name" 2>/dev/null) || continue
+        kib=$(timeout 10 du -s -k "$folder" 2>/dev/null) || continue
+        put volume "${kib%%[!0-9]*} $name"
+    done
+}
+
+# Tells what units wrote to the journal. $1 matches of journalctl, $2 since when, $3 how many lines, $4 `follow` or nothing. The
+# matches are words.
+logs() {
+    set -f
+    follow=
+    [ -z "$4" ] || follow=--follow
+    journalctl --no-pager --quiet --output=short-unix --lines="$3" ${2:+"--since=$2"} $follow $1 2>&1 | while IFS= read -r line; do
+        put line "$line"
     done
 }
 
@@ -337,6 +369,16 @@ switch() {
     comm -23 "$run/from.paths" "$run/to.paths" | while IFS= read -r path; do rm -f "$path"; done
     sync -f "$etc"
     if [ "$2" = 0 ]; then rm -f "$etc/current"; else echo "$2" | whole "$etc/current" || return 1; fi
+    # A host that has nothing left is nobody's.
+    if [ -s "$etc/generations/$2/estate" ]; then
+        whole "$etc/estate" < "$etc/generations/$2/estate" || return 1
+    else
+        rm -f "$etc/estate"
+    fi
+    if [ -s "$etc/generations/$2/volumes" ]; then
+        mkdir -p "$var/volumes"
+        while IFS= read -r name; do : >> "$var/volumes/$name"; done < "$etc/generations/$2/volumes"
+    fi
     sync -f "$etc"
 }
 
@@ -367,7 +409,7 @@ step() {
     sysctl) /usr/lib/systemd/systemd-sysctl "$rest" ;;
     modules) /usr/lib/systemd/systemd-modules-load "$rest" ;;
     tmpfiles) systemd-tmpfiles --create "$rest" ;;
-    stop) systemctl stop $rest ;;
+    stop) stop $rest ;;
     start | restart | reload) job "$verb" $rest ;;
     gate) gate $rest ;;
     # Their words are quoted.
@@ -388,10 +430,17 @@ of_step() {
     esac
 }
 
-# Takes a volume or a network away, where it is there. $1 its kind, rm, $3 its name.
+# Ends units; what systemd does not know is ended.
+stop() {
+    known=
+    for unit; do [ "$(systemctl show --value --property=LoadState "$unit")" = not-found ] || known="$known $unit"; done
+    [ -z "$known" ] || systemctl stop $known
+}
+
+# Takes podman's volume or network away, with what it holds. $1 the kind, $3 the name.
 drop() {
-    podman "$1" exists "$3" || return 0
-    podman "$@" > /dev/null
+    if podman "$1" exists "$3"; then podman "$1" rm "$3" > /dev/null || return; fi
+    [ "$1" != volume ] || rm -f "$var/volumes/$3"
 }
 
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.

@@ -13,8 +13,8 @@ mod step;
 
 pub use bundle::{Bundle, BundleError};
 pub use frame::{Frame, FrameError, Frames};
-pub use generation::{Content, FileRecord, Generation, GenerationError, Header};
+pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, Header};
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
-pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen};
+pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen, VolumeSeen};
 pub use script::{Call, script};
 pub use step::Step;

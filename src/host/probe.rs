@@ -59,6 +59,17 @@ pub struct Facts {
     pub lease: Option<Lease>,
     /// Tasks that were run, by their record's name.
     pub tasks: BTreeMap<String, TaskRecord>,
+    /// Volumes that units of ours have made, and that are there.
+    pub volumes: BTreeMap<String, VolumeSeen>,
+}
+
+/// A volume that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct VolumeSeen {
+    /// What it holds, in KiB; none where nobody asked, or it takes too long to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kib: Option<u64>,
 }
 
 /// Free room.
@@ -220,6 +231,7 @@ impl Facts {
     pub fn read(frames: &[Frame]) -> Result<Self, FactError> {
         let mut facts = Self::default();
         let mut heard = false;
+        let (mut made, mut there) = (BTreeSet::new(), BTreeSet::new());
         for frame in frames {
             let text = frame.text.as_str();
             match frame.name.as_str() {
@@ -250,6 +262,8 @@ impl Facts {
                         .map(|(name, state)| (name.to_owned(), container(state)))
                         .collect();
                 }
+                "made" => made = text.lines().collect(),
+                "volumes" => there = text.lines().collect(),
                 "lease" => facts.lease = Some(Lease::read(text)),
                 "tasks" => {
                     let words = text.lines().filter_map(|line| {
@@ -264,6 +278,8 @@ impl Facts {
                 _ => {}
             }
         }
+        let volumes = made.intersection(&there).map(|name| ((*name).to_owned(), VolumeSeen::default()));
+        facts.volumes = volumes.collect();
         if heard { Ok(facts) } else { Err(FactError::Nothing) }
     }
 

@@ -23,6 +23,12 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     for path in paths.iter().filter(|path| !is_unit(path, applied, wanted) && !path.starts_with(CONTENT)) {
         found.extend(file(path, applied, wanted, facts));
     }
+    // What was stopped and is asked for by nobody any more.
+    let over = applied.halted.iter().filter(|(path, _)| !wanted.halted.contains_key(*path));
+    for (_, halted) in over.filter(|(path, _)| !wanted.meanings.contains_key(*path)) {
+        let (object, services) = (halted.meaning.unit().to_string(), halted.of.clone());
+        found.push(Change { object, services, class: Class::Remove, reasons: vec![Reason::Gone], wave: 0 });
+    }
     found.sort();
     found
 }
@@ -38,7 +44,9 @@ pub(super) fn again(changes: &mut Vec<Change>, begun: Vec<Change>, applied: &Con
         match changes.iter_mut().find(|other| other.object == change.object) {
             Some(other) => {
                 other.class = other.class.max(change.class);
-                other.reasons.extend(change.reasons.into_iter().filter(|reason| !other.reasons.contains(reason)).collect::<Vec<_>>());
+                other.reasons.extend(
+                    change.reasons.into_iter().filter(|reason| !other.reasons.contains(reason)).collect::<Vec<_>>(),
+                );
             }
             None => changes.push(change),
         }
@@ -135,7 +143,9 @@ fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Optio
     };
     let (Some(old), Some(new)) = (old, new) else {
         return match (new.is_some(), runs) {
+            (false, _) if wanted.halted.contains_key(path) => change(Class::Stop, vec![Reason::Asked]),
             (false, _) => change(Class::Remove, vec![Reason::Gone]),
+            (true, true) if applied.halted.contains_key(path) => change(Class::Start, vec![Reason::Stopped]),
             (true, true) => change(Class::Start, vec![Reason::New]),
             (true, false) => change(Class::FileOnly, vec![Reason::New]),
         };
