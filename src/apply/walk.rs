@@ -156,7 +156,11 @@ impl Walk<'_> {
             }
             let call = Call::Pull { references, registries };
             if let Err(why) = self.phase(host, Phase::Pull, &call, &[], IMAGES) {
-                self.failed(host, Phase::Pull, why.to_string());
+                let mut why = why.to_string();
+                if self.work.options.served.is_some() && why.contains("Digest did not match") {
+                    why.push_str(" (the store's copy of it is damaged: take the blob of the first digest away and `wharf build` it again)");
+                }
+                self.failed(host, Phase::Pull, why);
             }
         });
     }

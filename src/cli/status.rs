@@ -176,7 +176,11 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             ));
         }
         if let Some(lease) = line.lease {
-            screen.out(&format!("is being changed: {}\n", super::settle::holder(line.host, lease)));
+            let holder = super::settle::holder(line.host, lease);
+            match super::settle::gone(&lease.process) {
+                true => screen.out(&format!("{holder}: that apply is gone, and the next one takes its lease over\n")),
+                false => screen.out(&format!("{holder}: is changing it\n")),
+            }
         }
         if !line.stopped.is_empty() {
             let names: Vec<&str> = line.stopped.iter().map(|name| name.as_str()).collect();

@@ -646,7 +646,7 @@ work() {
 attend() {
     finish
     if [ -e "$etc/undoing" ]; then
-        undo
+        undo "the apply that came later took it back"
         return
     fi
     [ -e "$etc/intent" ] || return 0
@@ -660,7 +660,7 @@ attend() {
     if [ "$(cat "$etc/generations/$to/ended" 2>/dev/null)" = well ]; then
         confirm "$to" "$1"
     elif [ "$how" = auto ] || [ "$(current)" != "$to" ]; then
-        undo
+        undo "the apply that came later took it back"
     else
         put held "$to"
     fi
@@ -741,7 +741,7 @@ undone() {
     rm -f "$etc/undoing"
 }
 
-# Takes an unconfirmed generation back, or follows whoever does.
+# Takes an unconfirmed generation back, or follows whoever does. $1 why.
 undo() {
     systemctl stop wharf-undo.timer 2>/dev/null
     [ -e "$etc/intent" ] || [ -e "$etc/undoing" ] || return 0
@@ -753,7 +753,7 @@ undo() {
     : > "$run/undo.log"
     # By itself: a connection that is lost does not halve it.
     systemd-run --quiet --collect --unit=wharf-back --property=StandardOutput="file:$run/undo.log" \
-        --property=StandardError="file:$run/activate.said" sh "$etc/host.sh" undo_now "an operator asked for it" || die "the way back cannot be begun"
+        --property=StandardError="file:$run/activate.said" sh "$etc/host.sh" undo_now "$1" || die "the way back cannot be begun"
     follow wharf-back.service "$run/undo.log"
 }
 
@@ -802,11 +802,11 @@ undo_now() {
 # Leaves a generation that is not confirmed as it is, for a person to look at; what is not wholly there goes back.
 hold() {
     systemctl stop wharf-undo.timer 2>/dev/null
-    ! is_active wharf-undo.service || undo
+    ! is_active wharf-undo.service || undo "nobody confirmed it in time"
     [ -e "$etc/intent" ] || return 0
     read -r from to plan _ base < "$etc/intent"
     if [ "$(current)" != "$to" ]; then
-        undo
+        undo "its files could not all be put in place"
         return
     fi
     echo "$from $to $plan held $base" | whole "$etc/intent"

@@ -79,7 +79,7 @@ pub enum LinkError {
         said: String,
     },
     /// The connection ended in the middle.
-    #[error("the connection was lost: {said}")]
+    #[error("the connection was lost{}{said}", if said.is_empty() { "" } else { ": " })]
     Lost {
         /// What was said last.
         said: String,

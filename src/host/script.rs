@@ -169,7 +169,7 @@ fn words(call: &Call) -> String {
         }
         Call::Confirm { number, keep } => format!("confirm {number} {keep}"),
         Call::Attend { keep } => format!("attend {keep}"),
-        Call::Undo => "undo".to_owned(),
+        Call::Undo => "undo 'its activation did not end well'".to_owned(),
         Call::Hold => "hold".to_owned(),
         Call::Grant { container, run, record, identity } => {
             let run: Vec<String> = run.iter().map(|text| word(text)).collect();

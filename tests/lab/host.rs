@@ -276,6 +276,10 @@ impl Host {
         self.until("its link", || ip(self.switch, &link).ok());
         ip(self.switch, &["link", "set", &self.name, "master", "hosts", "up"]).unwrap();
         ip(self.init, &["address", "add", &format!("{}/16", self.address), "dev", "eth0"]).unwrap();
+        // Its card stays in it when it boots anew: others know it by that.
+        let bytes: Vec<u8> = self.address.split('.').map(|byte| byte.parse().unwrap()).collect();
+        let card = format!("02:00:{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"));
+        ip(self.init, &["link", "set", "eth0", "address", &card]).unwrap();
         ip(self.init, &["link", "set", "eth0", "up"]).unwrap();
     }
 

@@ -20,5 +20,6 @@ mod nova;
 mod runs;
 mod user;
 mod whole;
+mod wrong;
 
 pub use host::{Host, Lab, Release};
