@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use crate::digest::Digest;
 use crate::name::{EstateName, ServiceName};
 use crate::unit::Meaning;
@@ -60,6 +61,9 @@ pub struct Content {
     pub files: BTreeMap<String, FileRecord>,
     /// What its units mean, by the path of their file.
     pub meanings: BTreeMap<String, Arc<Meaning>>,
+    /// Whose manager runs a unit, by the path of its file, where it is not the system's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Account>,
     /// podman's secrets, by name, and the groups that use them.
     pub secrets: BTreeMap<String, BTreeSet<ServiceName>>,
     /// Images, by the reference that units name, and the groups that run them.
@@ -152,9 +156,7 @@ impl Content {
 
     /// The units to ask about, as systemd names them.
     pub fn unit_list(&self) -> String {
-        let names: BTreeSet<String> =
-            self.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
-        names.into_iter().fold(String::new(), |text, name| text + &name + "\n")
+        self.units().into_iter().fold(String::new(), |text, name| text + &name + "\n")
     }
 }
 

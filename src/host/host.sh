@@ -48,6 +48,77 @@ whole() { cat > "$1.new" && sync "$1.new" && mv -T "$1.new" "$1"; }
 
 files_of() { [ "$1" = 0 ] || cat "$etc/generations/$1/files"; }
 
+# --- whose it is ----------------------------------------------------------------------------------------------------
+
+# Units, images, secrets and containers of an ordinary account are called ~ACCOUNT/NAME; it has a manager and a podman of
+# its own.
+
+# Sets `account`, nothing for root's, and `object`. $1 what something is called.
+whose() {
+    case $1 in
+    '~'*/*) account=${1#?} account=${account%%/*} object=${1#*/} ;;
+    *) account= object=$1 ;;
+    esac
+}
+
+# Runs a program as an account. $1 it, or nothing for root; then the words.
+as() {
+    [ -n "$1" ] || { shift && "$@" && return; return; }
+    (
+        uid=$(id -u "$1") && cd / || exit
+        eval "home=~$1"
+        as=$1
+        shift
+        # A program of podman's that stays keeps what it is given open.
+        exec runuser -u "$as" -- env HOME="$home" XDG_RUNTIME_DIR="/run/user/$uid" \
+            DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" "$@"
+    )
+}
+
+# Whether an account's manager runs.
+is_awake() { [ -S "/run/user/$(id -u "$1")/systemd/private" ]; }
+
+# Sees to it that it does.
+awake() { is_awake "$1" || systemctl start "user@$(id -u "$1").service"; }
+
+# The accounts that a list of things names, a line each on standard input.
+accounts() { sed -n 's,^~\([^/]*\)/.*,\1,p' | sort -u; }
+
+# The accounts whose units generations have.
+accounts_of() {
+    for number; do
+        [ ! -e "$etc/generations/$number/units" ] || cat "$etc/generations/$number/units"
+    done | accounts
+}
+
+# Lets each manager do something with its units. $1 the words for systemctl before them, then the units. No longer than
+# `limit` says, where it says something.
+ctl() {
+    words=$1 failure=0
+    shift
+    for manager in - $(printf '%s\n' "$@" | accounts); do
+        mine=
+        for each; do
+            whose "$each"
+            [ "${account:--}" != "$manager" ] || mine="$mine $object"
+        done
+        [ -n "$mine" ] || continue
+        case $manager in
+        -) ${limit:+timeout "$limit"} systemctl $words $mine || failure=$? ;;
+        *) as "$manager" ${limit:+timeout "$limit"} systemctl --user $words $mine || failure=$? ;;
+        esac
+    done
+    return "$failure"
+}
+
+# Lets managers read their units again. $1 and $2 the generations whose units those are or were.
+reread() {
+    systemctl daemon-reload || return
+    for account in $(accounts_of "$1" "$2"); do
+        awake "$account" && as "$account" systemctl --user daemon-reload || return
+    done
+}
+
 # --- what the host is -----------------------------------------------------------------------------------------------
 
 facts() {
@@ -61,11 +132,17 @@ facts() {
     echo "cgroups $(stat -f -c %T /sys/fs/cgroup)"
     echo "boot $(cat /proc/sys/kernel/random/boot_id)"
     echo "uptime $(now)"
+    for file in "$1"/account.*; do
+        [ ! -e "$file" ] || echo "account ${file##*/account.} $(cat "$file")"
+    done
     echo "clock $(date +%s)"
     for path in /var/lib/containers /var/lib /etc; do
         [ ! -d "$path" ] || df -P -k "$path" | { read -r _ && read -r _ _ _ free _ && echo "disk $path $free"; }
     done
 }
+
+# What is asked of units.
+shown=Id,LoadState,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestampMonotonic,NeedDaemonReload
 
 # Tells everything. $1 the paths to look at and $2 the units, a line each, beside those that a generation of ours has.
 probe() {
@@ -84,12 +161,14 @@ probe() {
     {
         printf '%s' "$2"
         [ "$here" = 0 ] || cat "$etc/generations/$here/units" 2>/dev/null
-    } | sort -u > "$temporary/units"
+    } | sort -u > "$temporary/all"
+    grep -v '^~' "$temporary/all" > "$temporary/units"
+    for account in $(accounts < "$temporary/all"); do probe_account "$account" & done
     put_of stat sh -c 'tr "\n" "\0" < "$1" | xargs -0 -r stat -c "%a %u %g %f %n"' sh "$temporary/paths"
     put_of sums sh -c 'tr "\n" "\0" < "$1" | xargs -0 -r sha256sum' sh "$temporary/paths"
     if [ -s "$temporary/units" ]; then
-        put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property=Id,LoadState,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestampMonotonic,NeedDaemonReload --' \
-            sh "$temporary/units"
+        put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property="$2" --' \
+            sh "$temporary/units" "$shown"
     fi
     for name in estate current intent undoing; do
         [ ! -e "$etc/$name" ] || put_of "$name" cat "$etc/$name"
@@ -100,7 +179,29 @@ probe() {
         sh "$var/tasks"
     wait
     put_of facts facts "$temporary"
-    for name in images secrets containers; do put_of "$name" cat "$temporary/$name"; done
+    for name in units images secrets containers; do
+        for file in "$temporary/$name" "$temporary/$name".*; do
+            [ ! -e "$file" ] || [ "$file" = "$temporary/units" ] || put_of "$name" cat "$file"
+        done
+    done
+}
+
+# Looks what an account has. One whose manager does not run has nothing that is up.
+probe_account() {
+    id -u "$1" > "$temporary/account.$1" 2>/dev/null || {
+        rm -f "$temporary/account.$1"
+        return 0
+    }
+    if is_awake "$1"; then
+        as "$1" podman images --no-trunc --format "{{range .RepoDigests}}~$1/{{.}} {{end}}" > "$temporary/images.$1" 2>/dev/null
+        as "$1" podman secret ls --format "~$1/{{.Name}}" > "$temporary/secrets.$1" 2>/dev/null
+        as "$1" podman ps --all --format "~$1/{{.Names}} {{.State}} {{.Status}}" > "$temporary/containers.$1" 2>/dev/null
+        as "$1" systemctl --user show --property="$shown" -- $(sed -n "s,^~$1/,,p" "$temporary/all") 2>/dev/null \
+            | sed "s,^Id=,Id=~$1/," > "$temporary/units.$1"
+    else
+        sed -n "s,^\(~$1/.*\),Id=\1\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n,p" "$temporary/all" \
+            > "$temporary/units.$1"
+    fi
 }
 
 # Shows files. $1 their paths, a line each.
@@ -175,10 +276,14 @@ pull() {
         export CONTAINERS_REGISTRIES_CONF
     fi
     printf '%s' "$1" > "$temporary/wanted"
+    # Other accounts read the one file that says where from.
+    chmod 0755 "$temporary"
+    for account in $(accounts < "$temporary/wanted"); do awake "$account" || die "the manager of $account does not start"; done
     while IFS= read -r reference; do
-        podman image exists "$reference" && continue
+        whose "$reference"
+        as "$account" podman image exists "$object" && continue
         event "pull $reference"
-        podman pull --quiet "$reference" > /dev/null 2> "$temporary/said" < /dev/null || {
+        as "$account" podman pull --quiet "$object" > /dev/null 2> "$temporary/said" < /dev/null || {
             put failed "$(tail -n 5 "$temporary/said")"
             return 0
         }
@@ -202,10 +307,12 @@ stage() {
     tar -x -p --numeric-owner -f - -C "$temporary" || die "what was sent cannot be unpacked"
     move "$temporary/blobs" "$etc/blobs"
     move "$temporary/files" "$var/files"
-    for file in "$temporary/secrets"/*; do
+    for file in "$temporary/secrets"/* "$temporary/secrets"/~*/*; do
         [ -f "$file" ] || continue
-        name=${file##*/}
-        podman secret inspect "$name" > /dev/null 2>&1 || podman secret create "$name" "$file" > /dev/null || die "podman keeps no secret $name"
+        whose "${file#"$temporary/secrets/"}"
+        [ -z "$account" ] || awake "$account" || die "the manager of $account does not start"
+        as "$account" podman secret inspect "$object" > /dev/null 2>&1 \
+            || as "$account" podman secret create "$object" - < "$file" > /dev/null || die "podman keeps no secret $object"
         rm -f "$file"
     done
     for folder in "$temporary"/generations/*; do
@@ -238,7 +345,10 @@ generators() {
     while read -r sha _ _ _ path; do
         [ -e "$etc/blobs/$sha" ] || die "the bytes of $path are not here"
         case $path in
-        /etc/containers/systemd/users/*) ;;
+        /etc/containers/systemd/users/*)
+            mkdir -p "$2/users/$(basename "${path%/*}")"
+            cp "$etc/blobs/$sha" "$2/users/${path#/etc/containers/systemd/users/}"
+            ;;
         /etc/containers/systemd/*) cp "$etc/blobs/$sha" "$2/quadlet/${path##*/}" ;;
         /etc/systemd/system/*/*) ;;
         /etc/systemd/system/*) cp "$etc/blobs/$sha" "$2/systemd/${path##*/}" ;;
@@ -247,6 +357,10 @@ generators() {
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
         said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || die "$said"
+        for folder in "$2/users"/*; do
+            [ -d "$folder" ] || continue
+            said=$(QUADLET_UNIT_DIRS="$folder" "$generator" -user -dryrun 2>&1 > /dev/null) || die "$said"
+        done
         break
     done
     rm -rf "$2"
@@ -294,17 +408,17 @@ perform() {
         event "begin $verb $rest"
         failed=
         case $verb in
-        switch) switch "$2" "$3" "$etc/generations/$3/force" && systemctl daemon-reload || failed=$? ;;
+        switch) switch "$2" "$3" "$etc/generations/$3/force" && reread "$2" "$3" || failed=$? ;;
         sysctl) /usr/lib/systemd/systemd-sysctl "$rest" || failed=$? ;;
         modules) /usr/lib/systemd/systemd-modules-load "$rest" || failed=$? ;;
         tmpfiles) systemd-tmpfiles --create "$rest" || failed=$? ;;
-        stop) systemctl stop $rest || failed=$? ;;
+        stop) limit='' ctl stop $rest || failed=$? ;;
         start | restart | reload) job "$verb" $rest || failed=$? ;;
         gate) gate $rest || failed=$? ;;
         # Their words are quoted.
         ready | exec) eval "$verb"_in "$rest" || failed=$? ;;
         task) task $rest || failed=$? ;;
-        drop) podman $rest > /dev/null || failed=$? ;;
+        drop) drop $rest || failed=$? ;;
         *) failed=unknown ;;
         esac
         if [ -n "$failed" ]; then
@@ -319,13 +433,13 @@ perform() {
 job() {
     what=$1 limit=$2
     shift 2
-    [ "$what" != reload ] || set -- $(for unit; do ! systemctl --quiet is-active "$unit" || echo "$unit"; done)
+    [ "$what" != reload ] || set -- $(for unit; do ! ctl "--quiet is-active" "$unit" || echo "$unit"; done)
     [ $# -gt 0 ] || return 0
-    systemctl reset-failed "$@" 2>/dev/null
-    timeout "$limit" systemctl "$what" "$@"
+    ctl reset-failed "$@" 2>/dev/null
+    ctl "$what" "$@"
     code=$?
     for unit; do
-        state=$(systemctl show --value --property=ActiveState "$unit")
+        state=$(ctl "show --value --property=ActiveState" "$unit")
         case $state in
         active) ;;
         *)
@@ -337,14 +451,33 @@ job() {
     return "$code"
 }
 
+# Takes a volume or a network away. $1 which, $2 its name.
+drop() {
+    kind=$1
+    whose "$2"
+    as "$account" podman "$kind" rm "$object" > /dev/null
+}
+
 # The end of a unit's journal.
-journal() { put journal "$1$newline$(journalctl --no-pager --quiet --lines=20 --output=cat --unit "$1" 2>/dev/null)"; }
+journal() {
+    whose "$1"
+    name=$1
+    if [ -z "$account" ]; then
+        set -- --unit "$object"
+    else
+        uid=_UID=$(id -u "$account")
+        set -- "$uid" "_SYSTEMD_USER_UNIT=$object" + "$uid" "USER_UNIT=$object"
+    fi
+    put journal "$name$newline$(journalctl --no-pager --quiet --lines=20 --output=cat "$@" 2>/dev/null)"
+}
 
 # Runs a program in a container, once. $1 its name, then the words. One that does not run has nothing to be told.
 exec_in() {
     case $(health "$1") in gone) return 0 ;; esac
-    said=$(podman exec "$@" 2>&1 < /dev/null) || {
-        put journal "$1$newline$said"
+    whose "$1"
+    shift
+    said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null) || {
+        put journal "$object$newline$said"
         return 1
     }
 }
@@ -352,10 +485,11 @@ exec_in() {
 # The same until it ends well. $1 seconds, $2 the container, then the words.
 ready_in() {
     until=$(($(now) + $1))
-    shift
-    until said=$(podman exec "$@" 2>&1 < /dev/null); do
+    whose "$2"
+    shift 2
+    until said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null); do
         if [ "$(now)" -ge "$until" ]; then
-            put journal "$1$newline$said"
+            put journal "$object$newline$said"
             return 1
         fi
         sleep 1
@@ -397,7 +531,8 @@ gate() {
 
 # healthy, starting, unhealthy; running where there is no check; gone.
 health() {
-    found=$(podman inspect --type container --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$1" 2>/dev/null) || found=gone
+    whose "$1"
+    found=$(as "$account" podman inspect --type container --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$object" 2>/dev/null) || found=gone
     case $found in
     "running " | "running <no value>") echo running ;;
     running\ *) echo "${found#running }" ;;
@@ -414,7 +549,7 @@ task() {
             case $state in
             done) return 0 ;;
             running)
-                if [ "$(systemctl show --value --property=ActiveState "$5")" = activating ]; then
+                if [ "$(ctl "show --value --property=ActiveState" "$5")" = activating ]; then
                     event "attach $5"
                 elif [ "$4" != idempotent ]; then
                     event "unknown $5"
@@ -426,8 +561,9 @@ task() {
     fi
     mkdir -p "$var/tasks"
     echo "running $2" | whole "$record"
-    systemctl reset-failed "$5" 2>/dev/null
-    if timeout "$3" systemctl start "$5"; then
+    ctl reset-failed "$5" 2>/dev/null
+    limit=$3
+    if ctl start "$5"; then
         echo "done $2" | whole "$record"
     else
         echo "failed $2" | whole "$record"
@@ -517,7 +653,7 @@ settle() {
         switch "$to" "$from" ""
         result "$to" "undone at boot"
         rm -f "$etc/undoing"
-        systemctl daemon-reload
+        reread "$from" "$to"
     elif [ -e "$etc/intent" ]; then
         read -r from to _ how < "$etc/intent"
         if [ "$how" = auto ]; then
@@ -528,11 +664,15 @@ settle() {
         else
             switch "$from" "$to" ""
         fi
-        systemctl daemon-reload
+        reread "$from" "$to"
     fi
     for target in /etc/systemd/system/wharf-*.target; do
         [ ! -e "$target" ] || systemctl start --no-block "${target##*/}"
     done
+    here=$(current) limit=
+    for account in $(accounts_of "$here"); do awake "$account"; done
+    set -- $(sed -n '/^~.*\.target$/p' "$etc/generations/$here/units" 2>/dev/null)
+    [ $# -eq 0 ] || ctl "start --no-block" "$@"
 }
 
 result() { [ "$1" = 0 ] || echo "$2" | whole "$etc/generations/$1/result"; }
@@ -549,7 +689,7 @@ undo() {
     sed -n '/^switch/,$p' "$run/undo" | sed 1d > "$run/undo.after"
     perform "$run/undo.before" "$to" "$from"
     switch "$to" "$from" ""
-    systemctl daemon-reload
+    reread "$from" "$to"
     outcome=undone
     perform "$run/undo.after" "$to" "$from" || outcome="undone, and not all is up"
     result "$to" "$outcome"
@@ -575,7 +715,8 @@ grant() {
     record="$var/tasks/$1" identity=$2 container=$3
     shift 3
     [ "$(cat "$record" 2>/dev/null)" != "done $identity" ] || return 0
-    said=$(podman exec --interactive "$container" "$@" 2>&1) || {
+    whose "$container"
+    said=$(as "$account" podman exec --interactive "$object" "$@" 2>&1) || {
         put failed "$(printf '%s' "$said" | tail -n 5)"
         return 0
     }
@@ -624,7 +765,9 @@ collect() {
             [ -e "$etc/generations/$number/$kind" ] || continue
             while IFS= read -r name; do
                 grep -q -x -F -e "$name" "$run/kept.$kind" 2>/dev/null && continue
-                if [ "$kind" = secrets ]; then podman secret rm "$name"; else podman rmi "$name"; fi > /dev/null 2>&1
+                whose "$name"
+                if [ "$kind" = secrets ]; then as "$account" podman secret rm "$object"; else as "$account" podman rmi "$object"; fi \
+                    > /dev/null 2>&1 < /dev/null
             done < "$etc/generations/$number/$kind"
         done
         rm -rf "$etc/generations/$number"
