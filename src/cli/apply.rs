@@ -112,7 +112,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let unreachable = plan.hosts.values().filter(|host| matches!(host.standing, Standing::Unreachable { .. })).count();
     if plan.is_empty() {
         fleet.close();
-        return Ok(if unreachable == 0 { Exit::Done } else { Exit::Unreachable });
+        return Ok(if unreachable == 0 { whole(&plan, Exit::Done) } else { Exit::Unreachable });
     }
     if !arguments.yes && !agreed(screen, &plan)? {
         fleet.close();
@@ -133,7 +133,16 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     };
     let outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
     fleet.close();
-    ended(&outcome, unreachable, screen)
+    ended(&outcome, unreachable, screen).map(|exit| whole(&plan, exit))
+}
+
+/// Not all is done where a host was left out because it cannot be changed.
+fn whole(plan: &Plan, exit: Exit) -> Exit {
+    let left_out = |standing: &Standing| {
+        matches!(standing, Standing::Unfit { .. } | Standing::Foreign { .. } | Standing::Unsettled { .. })
+    };
+    let any = plan.hosts.values().any(|host| left_out(&host.standing));
+    if any && matches!(exit, Exit::Done) { Exit::Partly } else { exit }
 }
 
 /// A saved plan has to be what a plan of now would be, host by host.

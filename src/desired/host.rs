@@ -97,9 +97,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         desired.images.extend(wanted.image);
         let (scope, account) = match &member.service.container.run_as {
             None => (Scope::System, None),
-            Some(Spanned { value, .. }) => {
-                (Scope::User, Some(Account { name: value.account.clone(), uid: value.uid }))
-            }
+            Some(Spanned { value, .. }) => (Scope::User, Some(Account { name: value.account.clone(), uid: value.uid })),
         };
         for meaning in wanted.meanings {
             add(&mut units, member, meaning, (scope, account.clone()), log);
@@ -137,7 +135,13 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
 }
 
 /// Adds a unit; two that say different things under one name are a mistake.
-fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, account): (Scope, Option<Account>), log: &mut Log) {
+fn add(
+    units: &mut Units,
+    member: &Member<'_>,
+    meaning: Meaning,
+    (scope, account): (Scope, Option<Account>),
+    log: &mut Log,
+) {
     let name = meaning.unit().service().to_string();
     let of = member.group.name.clone();
     match units.get_mut(&name) {
@@ -171,7 +175,13 @@ fn pods(units: &mut Units) {
         let Meaning::Container(container) = meaning else { continue };
         let Some((name, _)) = container.parts().pod.clone() else { continue };
         let mut parts = container.parts().clone();
-        let new = || Found { pod: Pod::new(name.clone()), scope: *scope, account: account.clone(), of: BTreeSet::new(), span: *span };
+        let new = || Found {
+            pod: Pod::new(name.clone()),
+            scope: *scope,
+            account: account.clone(),
+            of: BTreeSet::new(),
+            span: *span,
+        };
         let found = pods.entry(name.to_string()).or_insert_with(new);
         found.of.extend(of.iter().cloned());
         let pod = &mut found.pod;

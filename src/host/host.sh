@@ -312,7 +312,7 @@ stage() {
         whose "${file#"$temporary/secrets/"}"
         [ -z "$account" ] || awake "$account" || die "the manager of $account does not start"
         as "$account" podman secret inspect "$object" > /dev/null 2>&1 \
-            || as "$account" podman secret create "$object" - < "$file" > /dev/null || die "podman keeps no secret $object"
+            || cat "$file" | as "$account" podman secret create "$object" - > /dev/null || die "podman keeps no secret $object"
         rm -f "$file"
     done
     for folder in "$temporary"/generations/*; do

@@ -208,7 +208,7 @@ impl Facts {
                 "images" => facts.images.extend(text.split_whitespace().map(str::to_owned)),
                 "secrets" => facts.secrets.extend(text.lines().map(str::to_owned)),
                 "containers" => {
-let lines = text.lines().filter_map(|line| line.split_once(' '));
+                    let lines = text.lines().filter_map(|line| line.split_once(' '));
                     facts.containers.extend(lines.map(|(name, state)| (name.to_owned(), container(state))));
                 }
                 "lease" => facts.lease = Some(Lease::read(text)),

@@ -157,7 +157,12 @@ pub fn content(host: &HostDesired) -> Content {
             FileRecord { sha256: file.digest(), uid: file.uid, gid: file.gid, mode: file.mode, of: file.of.clone() };
         (path.clone(), record)
     });
-    let mut content = Content { files: files.collect(), meanings: host.meanings.clone(), accounts: host.accounts.clone(), ..Content::default() };
+    let mut content = Content {
+        files: files.collect(),
+        meanings: host.meanings.clone(),
+        accounts: host.accounts.clone(),
+        ..Content::default()
+    };
     let (mut secrets, mut images): (BTreeMap<String, BTreeSet<ServiceName>>, BTreeMap<String, BTreeSet<ServiceName>>) =
         Default::default();
     for (path, meaning) in &host.meanings {
