@@ -10,9 +10,10 @@ use super::sources::StoreOption;
 use super::{Exit, Failure, Global};
 use crate::apply::Fleet;
 use crate::desired::{Desired, ImageNeed, LOCAL};
+use crate::host::bare;
 use crate::name::HostName;
 use crate::oci::Store;
-use crate::plan::{Aim, Allow, Known, Plan, Purpose};
+use crate::plan::{Aim, Allow, Known, Plan, Purpose, content};
 use crate::registry;
 use crate::ui::Screen;
 
@@ -62,7 +63,10 @@ fn channel(
         .hosts
         .iter()
         .filter_map(|(name, host)| Some((facts(name)?, host)))
-        .flat_map(|(facts, host)| host.images.iter().filter(|(name, _)| !facts.images.contains(*name)))
+        .flat_map(|(facts, host)| {
+            let lacks = content(host).images.into_keys().filter(|name| !facts.images.contains(name));
+            lacks.filter_map(|name| host.images.get_key_value(bare(&name))).collect::<Vec<_>>()
+        })
         .collect();
     if missing.is_empty() || arguments.images == Some(Channel::Registry) {
         return Ok(None);

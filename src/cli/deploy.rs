@@ -211,9 +211,7 @@ impl Deploy {
         fleet.probe(|host| {
             let Some(desired) = desired.hosts.get(host) else { return Default::default() };
             let paths = desired.files.keys().cloned().collect();
-            let units: BTreeSet<String> =
-                desired.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
-            (paths, units.into_iter().collect())
+            (paths, plan::content(desired).units().into_iter().collect())
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use crate::digest::Digest;
 use crate::name::{EstateName, ServiceName};
 use crate::unit::Meaning;
@@ -60,6 +61,9 @@ pub struct Content {
     pub files: BTreeMap<String, FileRecord>,
     /// What its units mean, by the path of their file.
     pub meanings: BTreeMap<String, Arc<Meaning>>,
+    /// Whose manager runs a unit, by the path of its file, where it is not the system's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Account>,
     /// podman's secrets, by name, and the groups that use them.
     pub secrets: BTreeMap<String, BTreeSet<ServiceName>>,
     /// Images, by the reference that units name, and the groups that run them.
@@ -168,24 +172,22 @@ impl Content {
         self.files.is_empty() && self.halted.is_empty()
     }
 
-    /// podman's names of the volumes that its units make.
-    pub fn volumes(&self) -> impl Iterator<Item = &str> {
-        self.meanings.values().filter_map(|meaning| match &**meaning {
-            Meaning::Volume(volume) => Some(volume.parts().name.as_str()),
+    /// The volumes that its units make, as podman knows them and whose they are.
+    pub fn volumes(&self) -> impl Iterator<Item = String> {
+        self.meanings.iter().filter_map(|(path, meaning)| match &**meaning {
+            Meaning::Volume(volume) => Some(self.object(path, volume.parts().name.as_str())),
             _ => None,
         })
     }
 
     /// The same, a line each.
     pub fn volume_list(&self) -> String {
-        self.volumes().fold(String::new(), |text, name| text + name + "\n")
+        self.volumes().fold(String::new(), |text, name| text + &name + "\n")
     }
 
     /// The units to ask about, as systemd names them.
     pub fn unit_list(&self) -> String {
-        let names: BTreeSet<String> =
-            self.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
-        names.into_iter().fold(String::new(), |text, name| text + &name + "\n")
+        self.units().into_iter().fold(String::new(), |text, name| text + &name + "\n")
     }
 }
 

@@ -3,6 +3,7 @@
 //! One round trip a phase: a script and what it needs go in on standard input, frames come back on standard output. A host
 //! needs sh, tar, podman and systemd; nothing of wharf's runs there but what lies below /etc/wharf.
 
+mod account;
 mod bundle;
 mod frame;
 mod generation;
@@ -11,6 +12,7 @@ mod probe;
 mod script;
 mod step;
 
+pub use account::{Account, bare};
 pub use bundle::{Bundle, BundleError};
 pub use frame::{Frame, FrameError, Frames};
 pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, Header};

@@ -31,6 +31,8 @@ pub struct Facts {
     pub clock: u64,
     /// Programs that it does not have, of those that wharf runs there.
     pub lacks: BTreeSet<String>,
+    /// Accounts that were asked for and are there, with their ids.
+    pub accounts: BTreeMap<String, u32>,
     /// Free room, by path.
     pub disks: BTreeMap<String, Disk>,
     /// The estate whose host it is.
@@ -252,18 +254,15 @@ impl Facts {
                 "undone" => facts.undone = Some(undone(text)),
                 "stat" => facts.stat(text),
                 "sums" => facts.sums(text),
-                "units" => facts.units = units(text),
-                "images" => facts.images = text.split_whitespace().map(str::to_owned).collect(),
-                "secrets" => facts.secrets = text.lines().map(str::to_owned).collect(),
+                "units" => facts.units.extend(units(text)),
+                "images" => facts.images.extend(text.split_whitespace().map(str::to_owned)),
+                "secrets" => facts.secrets.extend(text.lines().map(str::to_owned)),
                 "containers" => {
-                    facts.containers = text
-                        .lines()
-                        .filter_map(|line| line.split_once(' '))
-                        .map(|(name, state)| (name.to_owned(), container(state)))
-                        .collect();
+                    let lines = text.lines().filter_map(|line| line.split_once(' '));
+                    facts.containers.extend(lines.map(|(name, state)| (name.to_owned(), container(state))));
                 }
                 "made" => made = text.lines().collect(),
-                "volumes" => there = text.lines().collect(),
+                "volumes" => there.extend(text.lines()),
                 "lease" => facts.lease = Some(Lease::read(text)),
                 "tasks" => {
                     let words = text.lines().filter_map(|line| {
@@ -295,6 +294,10 @@ impl Facts {
                 "boot" => self.boot = value.to_owned(),
                 "uptime" => self.uptime = value.parse().unwrap_or(0),
                 "clock" => self.clock = value.parse().unwrap_or(0),
+                "account" => {
+                    let account = value.split_once(' ').and_then(|(name, uid)| Some((name, uid.parse().ok()?)));
+                    self.accounts.extend(account.map(|(name, uid)| (name.to_owned(), uid)));
+                }
                 "disk" => {
                     let disk = value.rsplit_once(' ').and_then(|(path, free)| Some((path, free.parse().ok()?)));
                     self.disks.extend(disk.map(|(path, free_kib)| (path.to_owned(), Disk { free_kib })));

@@ -122,7 +122,7 @@ pub fn destroyed(applied: &Content, groups: Option<&BTreeSet<ServiceName>>) -> C
 
 /// The volumes of a host that nothing of its live generation uses, and how many KiB they hold where that is known.
 pub fn left_over(facts: &crate::host::Facts) -> BTreeMap<&str, Option<u64>> {
-    let used: BTreeSet<&str> = facts.generation.iter().flat_map(|generation| generation.content.volumes()).collect();
-    let over = facts.volumes.iter().filter(|(name, _)| !used.contains(name.as_str()));
+    let used: BTreeSet<String> = facts.generation.iter().flat_map(|generation| generation.content.volumes()).collect();
+    let over = facts.volumes.iter().filter(|(name, _)| !used.contains(*name));
     over.map(|(name, seen)| (name.as_str(), seen.kib)).collect()
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{Ground, HostDesired};
 use crate::digest::Digest;
-use crate::host::{Content, Facts, FileRecord, Intent, Step};
+use crate::host::{Account, Content, Facts, FileRecord, Intent, Step};
 use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::unit::Meaning;
 
@@ -162,7 +162,12 @@ pub fn content(host: &HostDesired) -> Content {
             FileRecord { sha256: file.digest(), uid: file.uid, gid: file.gid, mode: file.mode, of: file.of.clone() };
         (path.clone(), record)
     });
-    let mut content = Content { files: files.collect(), meanings: host.meanings.clone(), ..Content::default() };
+    let mut content = Content {
+        files: files.collect(),
+        meanings: host.meanings.clone(),
+        accounts: host.accounts.clone(),
+        ..Content::default()
+    };
     let (mut secrets, mut images): (BTreeMap<String, BTreeSet<ServiceName>>, BTreeMap<String, BTreeSet<ServiceName>>) =
         Default::default();
     for (path, meaning) in &host.meanings {
@@ -170,9 +175,9 @@ pub fn content(host: &HostDesired) -> Content {
         let of = host.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
         let parts = container.parts();
         for secret in &parts.storage.secrets {
-            secrets.entry(secret.name.to_string()).or_default().extend(of.iter().cloned());
+            secrets.entry(content.object(path, secret.name.as_str())).or_default().extend(of.iter().cloned());
         }
-        images.entry(parts.image.to_string()).or_default().extend(of);
+        images.entry(content.object(path, &parts.image.to_string())).or_default().extend(of);
     }
     content.secrets = secrets;
     content.images = images;
@@ -222,7 +227,7 @@ fn host_plan(
         Some(Err(why)) => return bare(Standing::Unreachable { why: why.clone() }),
         Some(Ok(facts)) => facts,
     };
-    let mut host = bare(standing(ground, name, facts));
+    let mut host = bare(standing(ground, name, wanted, facts));
     host.precondition = Precondition::of(facts);
     if host.standing == Standing::Ready {
         let empty = Content::default();
@@ -240,7 +245,7 @@ fn host_plan(
     host
 }
 
-fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
+fn standing(ground: Ground<'_>, name: &HostName, wanted: &Content, facts: &Facts) -> Standing {
     // A generation that holds nothing is nobody's.
     let live = facts.generation.as_ref().filter(|generation| !generation.content.is_empty());
     let estate = live.map(|generation| generation.header.estate.as_str());
@@ -270,10 +275,23 @@ fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
     {
         return Standing::Unfit { why: format!("it is a {}, and its node says {arch}", facts.arch) };
     }
+    if let Some(why) = wanted.accounts.values().find_map(|account| unfit(account, facts)) {
+        return Standing::Unfit { why };
+    }
     match &facts.intent {
         // Held ones are gone on from: what they began stays.
         Some(intent) if intent.auto || intent.undoing => Standing::Unsettled { intent: intent.clone() },
         _ => Standing::Ready,
+    }
+}
+
+/// Why a host cannot run what an account shall run.
+fn unfit(account: &Account, facts: &Facts) -> Option<String> {
+    let Account { name, uid } = account;
+    match facts.accounts.get(name.as_str()) {
+        Some(has) if has == uid => None,
+        Some(has) => Some(format!("its account `{name}` has the id {has}, and `run-as` says {uid}")),
+        None => Some(format!("it has no account `{name}`: `useradd --uid {uid} --create-home {name}` makes it")),
     }
 }
 
@@ -324,9 +342,13 @@ pub fn after(applied: &Content, wanted: &Content, done: &BTreeSet<ServiceName>, 
     merge(&mut content.images, &wanted.images, is_done);
     merge(&mut content.halted, &wanted.halted, |halted| is_done(&halted.of));
     content.meanings = BTreeMap::new();
+    content.accounts = BTreeMap::new();
     for path in content.files.keys() {
         let of = wanted.files.get(path).filter(|file| is_done(&file.of));
         let from = if of.is_some() { wanted } else { applied };
+        if let Some(account) = from.accounts.get(path) {
+            content.accounts.insert(path.clone(), account.clone());
+        }
         if let Some(meaning) = from.meanings.get(path) {
             content.meanings.insert(path.clone(), meaning.clone());
         }

@@ -45,8 +45,8 @@ pub(super) fn destroyed(changes: &mut Vec<Change>, wanted: &Content, facts: &Fac
     if volumes.is_none() {
         return;
     }
-    let used: BTreeSet<&str> = wanted.volumes().collect();
-    let goes = |name: &&String| volumes.has(name) && !used.contains(name.as_str());
+    let used: BTreeSet<String> = wanted.volumes().collect();
+    let goes = |name: &&String| volumes.has(name) && !used.contains(*name);
     changes.extend(facts.volumes.keys().filter(goes).map(|name| Change {
         object: name.clone(),
         services: BTreeSet::new(),
@@ -60,28 +60,27 @@ pub(super) fn destroyed(changes: &mut Vec<Change>, wanted: &Content, facts: &Fac
 pub(super) fn removal(applied: &Content, wanted: &Content, changes: &[Change]) -> (BTreeSet<String>, BTreeSet<Loss>) {
     let mut loses = BTreeSet::new();
     let mut lose = |kind, name: String| loses.insert(Loss { kind, name });
-    let used: BTreeSet<&str> = wanted.volumes().collect();
-    let mut keeps: BTreeSet<String> =
-        applied.volumes().filter(|name| !used.contains(name)).map(str::to_owned).collect();
+    let used: BTreeSet<String> = wanted.volumes().collect();
+    let mut keeps: BTreeSet<String> = applied.volumes().filter(|name| !used.contains(name)).collect();
     let gone = |class: Class| {
         let objects: BTreeSet<&str> =
             changes.iter().filter(|change| change.class == class).map(|change| change.object.as_str()).collect();
         objects
     };
     let (removed, replaced) = (gone(Class::Remove), gone(Class::Replace));
-    for meaning in applied.meanings.values() {
+    for (path, meaning) in &applied.meanings {
         let unit = meaning.unit().to_string();
         let (is_removed, is_replaced) = (removed.contains(unit.as_str()), replaced.contains(unit.as_str()));
         match &**meaning {
             Meaning::Container(container) if is_removed && !super::differ::is_task(container) => {
-                lose(LossKind::Container, container.parts().name.to_string());
+                lose(LossKind::Container, applied.object(path, container.parts().name.as_str()));
             }
             // A network that is made anew holds nothing.
             Meaning::Network(network) if is_removed => {
-                lose(LossKind::Network, network.parts().name.to_string());
+                lose(LossKind::Network, applied.object(path, network.parts().name.as_str()));
             }
             Meaning::Volume(volume) if is_replaced => {
-                lose(LossKind::Volume, volume.parts().name.to_string());
+                lose(LossKind::Volume, applied.object(path, volume.parts().name.as_str()));
             }
             _ => {}
         }

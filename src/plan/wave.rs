@@ -120,8 +120,8 @@ pub(super) fn waves(
             batch.last = last;
             if last {
                 // All that it wants is up: from now on it says so, and brings it up at the next boot.
-                let targets = content.meanings.values().filter(|meaning| matches!(&***meaning, Meaning::Target(_)));
-                let units: Vec<String> = targets.map(|meaning| meaning.unit().to_string()).collect();
+                let targets = content.meanings.iter().filter(|(_, meaning)| matches!(&***meaning, Meaning::Target(_)));
+                let units: Vec<String> = targets.flat_map(|(path, meaning)| content.units_of(path, meaning)).collect();
                 batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
             }
             for group in groups {
@@ -138,12 +138,39 @@ pub(super) fn waves(
         }
         waves.push(made);
     }
+    owned(&mut waves, wanted, known);
     // A grant is made once, in the first wave that wants it.
     let mut seen = BTreeSet::new();
     for wave in &mut waves {
         wave.grants.retain(|grant| seen.insert(grant.record.clone()));
     }
     waves
+}
+
+/// Calls units and objects of accounts what hosts call them.
+fn owned(waves: &mut [Wave], wanted: &BTreeMap<HostName, Content>, known: &Known) {
+    let mut names: BTreeMap<&HostName, BTreeMap<String, String>> = BTreeMap::new();
+    for (host, content) in wanted {
+        let applied = known.get(host).and_then(|facts| facts.as_ref().ok()?.generation.as_ref());
+        let mut all = applied.map(|generation| generation.content.owned()).unwrap_or_default();
+        all.extend(content.owned());
+        names.insert(host, all);
+    }
+    let call = |host: &HostName, name: &mut String| {
+        if let Some(owned) = names.get(host).and_then(|names| names.get(name)) {
+            name.clone_from(owned);
+        }
+    };
+    for wave in waves {
+        for grant in &mut wave.grants {
+            call(&grant.host, &mut grant.container);
+        }
+        for (host, batch) in &mut wave.hosts {
+            for step in batch.steps.iter_mut().chain(&mut batch.undo) {
+                step.objects().into_iter().for_each(|name| call(host, name));
+            }
+        }
+    }
 }
 
 /// `3`, or `10%` of a number, rounded down.
