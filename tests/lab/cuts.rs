@@ -47,7 +47,7 @@ estate "lab-cuts" {
 "#;
 
 /// In front of the host's tar: stops in the middle of what it is sent, and says so.
-const SLOW_TAR: &str = "#!/bin/sh\n{ head -c 100000; : > /run/middle; while [ ! -e /run/go ]; do sleep 0.1; done; cat; } | exec /usr/bin/tar \"$@\"\n";
+pub(super) const SLOW_TAR: &str = "#!/bin/sh\n{ head -c 100000; : > /run/middle; while [ ! -e /run/go ]; do sleep 0.1; done; cat; } | exec /usr/bin/tar \"$@\"\n";
 
 /// Where it is hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::cuts::{Apply, Desk, SPEC, whole};
+use super::cuts::{Apply, Desk, SLOW_TAR, SPEC, whole};
 use super::estate::Estate;
 use super::runs::can;
 use super::{Host, Lab, Release};
@@ -69,15 +69,15 @@ fn leases(desk: &mut Desk<'_>, host: &Host) {
     assert_eq!(whole(host), Some(new.clone()));
     // A lease that is lost ends an apply before its next phase.
     desk.next();
-    let mut first = desk.begin(&[host], name);
-    assert!(first.until("begin", "stage"));
-    signal(&first, Signal::STOP);
-    host.until("what is staged", || host.try_run(&["sh", "-c", "[ -e /etc/wharf/generations/$(($(cat /etc/wharf/current) + 1)) ]"]).status.success().then_some(()));
+    host.write("/usr/local/bin/tar", SLOW_TAR.as_bytes(), (0, 0), 0o755);
+    let first = desk.begin(&[host], name);
+    host.until("the middle of what is sent", || host.at("/run/middle").exists().then_some(()));
     desk.wharf(&[host], 0, &["lease", "break", "--limit", name]);
-    signal(&first, Signal::CONT);
+    host.write("/run/go", b"", (0, 0), 0o644);
     let (code, said) = first.end();
+    host.run(&["rm", "/usr/local/bin/tar"]);
     assert_eq!(code, 3, "{said}");
-    has(&said, &["activate: the lease of this host is gone: somebody broke it"]);
+    has(&said, &["stage: the lease of this host is gone: somebody broke it"]);
     assert_eq!(whole(host), Some(new));
     // Of another machine nobody here knows whether it is gone: it ends by itself.
     let lease = "until=$((${1} + $(cut -d . -f 1 /proc/uptime))); printf 'token t\\nuntil %s\\nwho op@far\\nwhen 2026-01-01T00:00:00Z\\nplan p1\\nwhy a new kernel\\n' $until > /run/wharf/lease";
@@ -207,6 +207,18 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     assert!(!said.contains("Loading source"), "{said}");
     assert_eq!(whole(wrong), None);
     wrong.run(&["mv", "/root/quadlet", "/usr/libexec/podman/quadlet"]);
+    // A task that never ended well is run again by the next apply, though its image and files are there.
+    desk.extra = "task \"once\" run=\"echo it cannot be; exit 1\" before=\"start\" on=\"bootstrap\"";
+    desk.next();
+    let said = desk.wharf(&[wrong], 3, &["apply", "--yes", "--limit", "e2"]);
+    has(&said, &["e2: activate: task lab-box.once", "it cannot be", "left as they are, not confirmed: e2"]);
+    desk.extra = "task \"once\" run=\"true\" before=\"start\" on=\"bootstrap\"";
+    desk.next();
+    desk.wharf(&[wrong], 0, &["apply", "--yes", "--limit", "e2"]);
+    assert_eq!(wrong.run(&["cat", "/var/lib/wharf/tasks/lab-box.once"]), "done bootstrap\n");
+    assert_eq!(whole(wrong), Some(desk.word()));
+    desk.extra = "";
+    desk.next();
     // A clock that is wrong is said, and changes nothing.
     wrong.write("/usr/local/bin/date", b"#!/bin/sh\n[ \"$1\" != +%s ] || exec echo $(($(/usr/bin/date +%s) + 7200))\nexec /usr/bin/date \"$@\"\n", (0, 0), 0o755);
     let said = desk.wharf(&both, 0, &["apply", "--yes"]);
