@@ -50,7 +50,9 @@ impl<'a> Fleet<'a> {
         let found = each(&hosts, self.forks, |host| {
             let (paths, units) = what(host);
             let frames = self.call(host, &Call::Probe { paths, units }, &[], QUICK);
-            let facts = frames.map_err(|error| error.line()).and_then(|frames| Facts::read(&frames).map_err(|error| error.to_string()));
+            let facts = frames
+                .map_err(|error| error.line())
+                .and_then(|frames| Facts::read(&frames).map_err(|error| error.to_string()));
             ((*host).clone(), facts)
         });
         found.into_iter().collect()

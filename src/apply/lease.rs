@@ -39,7 +39,10 @@ pub(super) fn take(
         if over.is_some() || !(options.gone)(&lease.process) {
             return Ok(Some(lease));
         }
-        let says = format!("takes over the lease of {} since {}, plan {}: its apply is gone", lease.who, lease.when, lease.plan);
+        let says = format!(
+            "takes over the lease of {} since {}, plan {}: its apply is gone",
+            lease.who, lease.when, lease.plan
+        );
         hear(Event::Step { host: host.clone(), says });
         over = Some(lease.token);
     }

@@ -281,12 +281,7 @@ impl Walk<'_> {
             return;
         }
         let options = self.work.options;
-        let call = Call::Activate {
-            to,
-            from,
-            plan: self.work.plan.id.clone(),
-            back: batch.back,
-        };
+        let call = Call::Activate { to, from, plan: self.work.plan.id.clone(), back: batch.back };
         let limit = Duration::from_secs(batch.steps.iter().map(Step::budget).sum::<u64>().saturating_add(120));
         let activated = self.found(host, Phase::Activate, &call, limit);
         match activated {
@@ -297,7 +292,9 @@ impl Walk<'_> {
             }
             Err(Wrong::Link(error)) if error.is_lost() => {
                 let then = match batch.back {
-                    Some(seconds) => format!("it goes back by itself within {seconds} s, unless an apply settles it before"),
+                    Some(seconds) => {
+                        format!("it goes back by itself within {seconds} s, unless an apply settles it before")
+                    }
                     None => "it is not taken back: the next apply goes on from there".to_owned(),
                 };
                 return self.failed(host, Phase::Activate, format!("{}; nobody confirms it, so {then}", error.line()));
@@ -337,7 +334,9 @@ impl Walk<'_> {
             // It was heard for long since.
             lost = lost.filter(|_| begun.elapsed() < patience);
             match result {
-                Err(Wrong::Link(error)) if error.is_lost() && lost.get_or_insert_with(Instant::now).elapsed() < patience => {
+                Err(Wrong::Link(error))
+                    if error.is_lost() && lost.get_or_insert_with(Instant::now).elapsed() < patience =>
+                {
                     let says = format!("is looked for: {error}");
                     (self.hear)(Event::Step { host: host.clone(), says });
                     std::thread::sleep(PAUSE);

@@ -181,9 +181,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_far_off_is_said() {
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap();
-        let host = |name: &str, clock| {
-            (HostName::new(name).unwrap(), Ok(crate::host::Facts { clock, ..Default::default() }))
-        };
+        let host =
+            |name: &str, clock| (HostName::new(name).unwrap(), Ok(crate::host::Facts { clock, ..Default::default() }));
         let known: Known = [host("a", now), host("b", now - 7200), host("c", now + 7200), host("d", 0)].into();
         let said = clocks(&known);
         assert_eq!(said.len(), 2, "{said:?}");

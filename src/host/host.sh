@@ -316,7 +316,7 @@ switch() {
         done < "$3"
     } | sort -u | while read -r sha mode uid gid path; do
         # What is as it shall be already takes no room.
-        [ -f "$path" ] && [ "$(stat -c '%04a %u %g' "$path")" = "$mode $uid $gid" ] && cmp -s "$etc/blobs/$sha" "$path" ||
+        [ -f "$path" ] && [ "$(stat -c '%04a %u %g' "$path")" = "$mode $uid $gid" ] && [ "$(sha256sum < "$path")" = "$sha  -" ] ||
             echo "$sha $mode $uid $gid $path"
     done > "$run/write"
     # First all of them beside those that are live: where there is no room, nothing has changed.

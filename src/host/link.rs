@@ -419,13 +419,19 @@ fn dropped(said: &str) -> bool {
 
 /// The script's last words; where it ended as it does when it says why, without a word around them.
 fn ended(code: i32, said: &str) -> String {
-    if (code == 1 || code == FOREIGN) && !said.is_empty() { said.to_owned() } else { format!("the script ended with {code}: {said}") }
+    if (code == 1 || code == FOREIGN) && !said.is_empty() {
+        said.to_owned()
+    } else {
+        format!("the script ended with {code}: {said}")
+    }
 }
 
 /// What ssh says of a key, without its frame of `@`.
 fn key_of(said: &str) -> String {
     let lines = said.split("; ").filter(|line| {
-        ["The fingerprint for", "SHA256:", "Offending", "No ", "Host key for"].iter().any(|begin| line.starts_with(begin))
+        ["The fingerprint for", "SHA256:", "Offending", "No ", "Host key for"]
+            .iter()
+            .any(|begin| line.starts_with(begin))
     });
     let found: Vec<&str> = lines.collect();
     if found.is_empty() { said.to_owned() } else { found.join(" ") }

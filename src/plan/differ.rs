@@ -38,7 +38,9 @@ pub(super) fn again(changes: &mut Vec<Change>, begun: Vec<Change>, applied: &Con
         match changes.iter_mut().find(|other| other.object == change.object) {
             Some(other) => {
                 other.class = other.class.max(change.class);
-                other.reasons.extend(change.reasons.into_iter().filter(|reason| !other.reasons.contains(reason)).collect::<Vec<_>>());
+                other.reasons.extend(
+                    change.reasons.into_iter().filter(|reason| !other.reasons.contains(reason)).collect::<Vec<_>>(),
+                );
             }
             None => changes.push(change),
         }

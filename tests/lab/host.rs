@@ -305,7 +305,8 @@ impl Host {
         self.run(&["systemctl", "--no-block", "poweroff"]);
         let init = Path::new("/proc").join(self.init.to_string());
         let begun = Instant::now();
-        while init.exists() && fs::read_to_string(init.join("status")).is_ok_and(|status| !status.contains("State:\tZ")) {
+        while init.exists() && fs::read_to_string(init.join("status")).is_ok_and(|status| !status.contains("State:\tZ"))
+        {
             assert!(begun.elapsed() < Duration::from_secs(120), "{} does not end", self.name);
             std::thread::sleep(Duration::from_millis(50));
         }
