@@ -346,7 +346,7 @@ pull() {
         lease_hold "$held" 300
         event "pull $reference"
         as "$account" podman pull --quiet "$object" > /dev/null 2> "$temporary/said" < /dev/null || {
-            put failed "podman pull $reference: $(tail -n 5 "$temporary/said")"
+            put failed "podman pull $reference: $(last "$temporary/said")"
             return 0
         }
         event "pulled $reference"
@@ -413,7 +413,9 @@ move() {
 }
 
 # Ends with what a generator said of a unit that it refuses.
-refused() { die "$generator refuses a unit: $(printf '%s\n' "$said" | grep -v 'Loading source unit file' | tail -n 5)"; }
+refused() {
+    die "$generator refuses a unit: $(printf '%s\n' "$said" | grep -v 'Loading source unit file' | tail -n 5 | paste -s -d '|' | sed 's/|/; /g')"
+}
 
 # Lets the host's own generator read the units of a generation that is not live. $1 its list, $2 a folder for it.
 generators() {
@@ -464,7 +466,11 @@ switch() {
                 [ "$other" != "$path" ] || echo "$sha $mode $uid $gid $other"
             done < "$run/to"
         done < "$3"
-    } | sort -u > "$run/write"
+    } | sort -u | while read -r sha mode uid gid path; do
+        # What is as it shall be already takes no room.
+        [ -f "$path" ] && [ "$(stat -c '%04a %u %g' "$path")" = "$mode $uid $gid" ] && [ "$(sha256sum < "$path")" = "$sha  -" ] ||
+            echo "$sha $mode $uid $gid $path"
+    done > "$run/write"
     # First all of them beside those that are live: where there is no room, nothing has changed.
     while read -r sha mode uid gid path; do
         folder=${path%/*}
@@ -515,7 +521,7 @@ perform() {
         failed=
         step "$2" "$3" 2> "$run/step.said" || failed=$?
         if [ -n "$failed" ]; then
-            put "$failing" "$(of_step): $(tail -n 4 "$run/step.said")"
+            put "$failing" "$(of_step): $(last "$run/step.said")"
             return 1
         fi
         [ -z "${4:-}" ] || echo "$line" | whole "$4"
@@ -541,13 +547,16 @@ step() {
     esac
 }
 
+# The last lines of a file, as one.
+last() { tail -n 4 "$1" | paste -s -d '|' | sed 's/|/; /g'; }
+
 # It for a person: without the numbers.
 of_step() {
     case $verb in
     start | restart | reload | ready) echo "$verb ${rest#* }" ;;
     gate) rest=${rest#* } && echo "health of ${rest#* }" ;;
     task) echo "task ${rest%% *}" ;;
-    *) echo "$verb $rest" ;;
+    *) echo "$verb${rest:+ $rest}" ;;
     esac
 }
 
@@ -929,7 +938,7 @@ undo_now() {
     sed -n '/^switch/,$p' "$run/undo" | sed 1d > "$run/undo.after"
     [ "$(current)" != "$to" ] || perform "$run/undo.before" "$to" "$from"
     switch "$to" "$from" "" 2> "$run/step.said" || {
-        put failed "the files of generation $from: $(tail -n 4 "$run/step.said")"
+        put failed "the files of generation $from: $(last "$run/step.said")"
         return 0
     }
     reread "$from" "$to"

@@ -257,9 +257,11 @@ fn standing(ground: Ground<'_>, name: &HostName, wanted: &Content, facts: &Facts
         return Standing::Unfit { why: format!("it has no {}: install what has them there", lacks.join(", no ")) };
     }
     let Some(has) = facts.podman_version() else {
-        return Standing::Unfit {
-            why: "its podman does not say its version: see what `podman --version` says there".to_owned(),
+        let why = match &facts.podman {
+            None => "it has no podman".to_owned(),
+            Some(said) => format!("its podman says that it is `{said}`, which is no version"),
         };
+        return Standing::Unfit { why };
     };
     let host = ground.estate.hosts.get(name);
     let said = host.map(crate::estate::Host::podman);

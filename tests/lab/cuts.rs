@@ -47,7 +47,7 @@ estate "lab-cuts" {
 "#;
 
 /// In front of the host's tar: stops in the middle of what it is sent, and says so.
-const SLOW_TAR: &str = "#!/bin/sh\n{ head -c 100000; : > /run/middle; while [ ! -e /run/go ]; do sleep 0.1; done; cat; } | exec /usr/bin/tar \"$@\"\n";
+pub(super) const SLOW_TAR: &str = "#!/bin/sh\n{ head -c 100000; : > /run/middle; while [ ! -e /run/go ]; do sleep 0.1; done; cat; } | exec /usr/bin/tar \"$@\"\n";
 
 /// Where it is hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,11 @@ impl Desk<'_> {
     }
 
     pub(super) fn spec(&self, extra: &str) {
-        let own = if extra.contains("update ") { SPEC.replace("update healthy-for=\"1s\" deadline=\"32s\"", "") } else { SPEC.to_owned() };
+        let own = if extra.contains("update ") {
+            SPEC.replace("update healthy-for=\"1s\" deadline=\"32s\"", "")
+        } else {
+            SPEC.to_owned()
+        };
         self.estate.write("specs/lab.kdl", &own.replace("w0", &self.word()).replace("EXTRA", extra));
     }
 
@@ -182,12 +186,15 @@ pub(super) fn whole(host: &Host) -> Option<String> {
         (!["wharf-activate.service", "wharf-undo.service", "wharf-back.service"].into_iter().any(state)).then_some(())
     });
     let current = host.run(&["sh", "-c", "cat /etc/wharf/current 2>/dev/null || echo 0"]).trim().parse().unwrap();
-    let lists = if host.at("/etc/wharf/generations").exists() { lists(host) } else { BTreeMap::from([(0, BTreeSet::new())]) };
+    let lists =
+        if host.at("/etc/wharf/generations").exists() { lists(host) } else { BTreeMap::from([(0, BTreeSet::new())]) };
     let live = &lists[&current];
     for (path, state) in live {
         let script = r#"printf '%s ' "$(sha256sum < "$1" | cut -d ' ' -f 1)"; stat -c '%a %u %g' "$1""#;
         let found = host.run(&["sh", "-c", script, "sh", path]);
-        let words = |text: &str| text.split_whitespace().map(|word| word.trim_start_matches('0').to_owned()).collect::<Vec<_>>();
+        let words = |text: &str| {
+            text.split_whitespace().map(|word| word.trim_start_matches('0').to_owned()).collect::<Vec<_>>()
+        };
         assert_eq!(words(&found), words(state), "{path} of generation {current}");
     }
     for (path, _) in lists.values().flatten().filter(|(path, _)| !live.iter().any(|(other, _)| other == path)) {
@@ -251,7 +258,11 @@ fn hit(desk: &mut Desk<'_>, host: &mut Host, at: At, fault: Fault) {
             assert_eq!(code, 0, "{said}");
         }
         Fault::Crash | Fault::Reboot => {
-            if fault == Fault::Crash { host.crash() } else { host.shut_down() }
+            if fault == Fault::Crash {
+                host.crash()
+            } else {
+                host.shut_down()
+            }
             host.boot_again();
             let (code, said) = apply.end();
             assert!([0, 3].contains(&code), "{code}: {said}");
@@ -364,13 +375,18 @@ fn a_host_has_the_old_or_the_new_whatever_happens_in_the_middle() {
     }
 
     // The timer of the other host has ended, or ends.
-    c2.until("its way back", || (!c2.at("/etc/wharf/intent").exists() && !c2.at("/etc/wharf/undoing").exists()).then_some(()));
+    c2.until("its way back", || {
+        (!c2.at("/etc/wharf/intent").exists() && !c2.at("/etc/wharf/undoing").exists()).then_some(())
+    });
     assert_eq!(whole(&c2), Some("w0".to_owned()));
     let status = desk.status(&[&c2], "c2");
     assert_eq!(status["state"], "well");
     assert_eq!(status["undone"]["why"], "nobody confirmed it in time", "{status}");
     let journal = c2.journal("wharf-undo");
-    assert!(journal.contains("nobody confirmed generation 2") && journal.contains("generation 1 is live again"), "{journal}");
+    assert!(
+        journal.contains("nobody confirmed generation 2") && journal.contains("generation 1 is live again"),
+        "{journal}"
+    );
     desk.wharf(&[&c2], 0, &["apply", "--yes", "--limit", "c2"]);
     assert_eq!(whole(&c2), Some(desk.word()));
     assert_eq!(desk.status(&[&c2], "c2")["undone"], Value::Null);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::cuts::{Apply, Desk, SPEC, whole};
+use super::cuts::{Apply, Desk, SLOW_TAR, SPEC, whole};
 use super::estate::Estate;
 use super::runs::can;
 use super::{Host, Lab, Release};
@@ -52,10 +52,22 @@ fn leases(desk: &mut Desk<'_>, host: &Host) {
     assert!(first.until("step", "begin gate"));
     signal(&first, Signal::STOP);
     let said = desk.wharf(&[host], 5, &["apply", "--yes", "--limit", name]);
-    has(&said, &["somebody else is changing e1: ", " since 20", "plan ", "`--wait SECONDS` waits", "wharf lease break --limit e1"]);
+    has(
+        &said,
+        &[
+            "somebody else is changing e1: ",
+            " since 20",
+            "plan ",
+            "`--wait SECONDS` waits",
+            "wharf lease break --limit e1",
+        ],
+    );
     has(&desk.wharf(&[host], 0, &["lease", "show", "--limit", name]), &["e1", "WHO"]);
     let mut second = desk.estate.operate(desk.lab, &[host], &["apply", "--yes", "--wait", "100", "--limit", name]);
-    let second = second.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let second = second
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     let mut second = second.spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(second.stderr.as_mut().unwrap()), &mut line).unwrap();
@@ -69,15 +81,15 @@ fn leases(desk: &mut Desk<'_>, host: &Host) {
     assert_eq!(whole(host), Some(new.clone()));
     // A lease that is lost ends an apply before its next phase.
     desk.next();
-    let mut first = desk.begin(&[host], name);
-    assert!(first.until("begin", "stage"));
-    signal(&first, Signal::STOP);
-    host.until("what is staged", || host.try_run(&["sh", "-c", "[ -e /etc/wharf/generations/$(($(cat /etc/wharf/current) + 1)) ]"]).status.success().then_some(()));
+    host.write("/usr/local/bin/tar", SLOW_TAR.as_bytes(), (0, 0), 0o755);
+    let first = desk.begin(&[host], name);
+    host.until("the middle of what is sent", || host.at("/run/middle").exists().then_some(()));
     desk.wharf(&[host], 0, &["lease", "break", "--limit", name]);
-    signal(&first, Signal::CONT);
+    host.write("/run/go", b"", (0, 0), 0o644);
     let (code, said) = first.end();
+    host.run(&["rm", "/usr/local/bin/tar"]);
     assert_eq!(code, 3, "{said}");
-    has(&said, &["activate: the lease of this host is gone: somebody broke it"]);
+    has(&said, &["stage: the lease of this host is gone: somebody broke it"]);
     assert_eq!(whole(host), Some(new));
     // Of another machine nobody here knows whether it is gone: it ends by itself.
     let lease = "until=$((${1} + $(cut -d . -f 1 /proc/uptime))); printf 'token t\\nuntil %s\\nwho op@far\\nwhen 2026-01-01T00:00:00Z\\nplan p1\\nwhy a new kernel\\n' $until > /run/wharf/lease";
@@ -97,15 +109,29 @@ fn services(desk: &mut Desk<'_>, host: &Host) {
     desk.extra = "command \"sh\" \"-c\" \"echo the config is bad; exit 3\"\n    update healthy-for=\"1s\" deadline=\"32s\" on-failure=\"rollback\"";
     desk.next();
     let said = desk.wharf(&[host], 7, &["apply", "--yes", "--limit", name]);
-    has(&said, &["the last lines of lab-box.service", "the config is bad", "activate: restart lab-box.service: ", "is back on what it had"]);
+    has(
+        &said,
+        &[
+            "the last lines of lab-box.service",
+            "the config is bad",
+            "activate: restart lab-box.service: ",
+            "is back on what it had",
+        ],
+    );
     assert_eq!(whole(host), old);
-    has(&desk.wharf(&[host], 0, &["status", "--limit", name]), &["well", "was taken back at 20", "its activation did not end well"]);
+    has(
+        &desk.wharf(&[host], 0, &["status", "--limit", name]),
+        &["well", "was taken back at 20", "its activation did not end well"],
+    );
     // Else it is left for a person to look at.
     desk.extra = "command \"sh\" \"-c\" \"echo the config is bad; exit 3\"";
     desk.next();
     let said = desk.wharf(&[host], 3, &["apply", "--yes", "--limit", name]);
     has(&said, &["lab-box.service is ", "left as they are, not confirmed: e1"]);
-    has(&desk.wharf(&[host], 0, &["status", "--limit", name]), &["unconfirmed", "`wharf apply` goes on, `wharf rollback` goes back"]);
+    has(
+        &desk.wharf(&[host], 0, &["status", "--limit", name]),
+        &["unconfirmed", "`wharf apply` goes on, `wharf rollback` goes back"],
+    );
     // The same again ends as badly; back is back.
     desk.wharf(&[host], 3, &["apply", "--yes", "--limit", name]);
     desk.wharf(&[host], 0, &["rollback", "--yes", "--limit", name]);
@@ -128,7 +154,14 @@ fn disks(desk: &mut Desk<'_>, host: &Host) {
     });
     full(host, "/etc/containers/systemd", || {
         let said = desk.wharf(&[host], 7, &["apply", "--yes", "--limit", name]);
-        has(&said, &["e1: activate: switch", "No space left on device", "/etc/containers/systemd/lab-box.container cannot be written"]);
+        has(
+            &said,
+            &[
+                "e1: activate: switch",
+                "No space left on device",
+                "/etc/containers/systemd/lab-box.container cannot be written",
+            ],
+        );
         assert_eq!(whole(host), old);
     });
     desk.wharf(&[host], 0, &["apply", "--yes", "--limit", name]);
@@ -139,21 +172,31 @@ fn disks(desk: &mut Desk<'_>, host: &Host) {
 fn images(desk: &Desk<'_>, host: &Host) {
     let apply = ["apply", "--yes", "--limit", host.name()];
     full(host, "/var/tmp", || {
-        has(&desk.wharf(&[host], 3, &apply), &["e2: pull: podman pull registry.lab.example/wharf/lab-box@", "no space left on device"]);
+        has(
+            &desk.wharf(&[host], 3, &apply),
+            &["e2: pull: podman pull registry.lab.example/wharf/lab-box@", "no space left on device"],
+        );
     });
     // The largest blob is the image's packages.
     let blobs = desk.estate.store().join("blobs/sha256");
     let size = |path: &Path| fs::metadata(path).unwrap().len();
-    let largest = fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).max_by_key(|path| size(path)).unwrap();
+    let largest =
+        fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).max_by_key(|path| size(path)).unwrap();
     let kept = fs::read(&largest).unwrap();
     fs::write(&largest, &kept[..kept.len() / 2]).unwrap();
-    has(&desk.wharf(&[host], 3, &apply), &["e2: pull: podman pull registry.lab.example/wharf/lab-box@", "the store's copy of it is damaged"]);
+    has(
+        &desk.wharf(&[host], 3, &apply),
+        &["e2: pull: podman pull registry.lab.example/wharf/lab-box@", "the store's copy of it is damaged"],
+    );
     fs::write(&largest, &kept).unwrap();
     let release = fs::read_to_string(desk.estate.project().join("releases/current.kdl")).unwrap();
     let manifest = release.split("sha256:").nth(1).unwrap().chars().take(64).collect::<String>();
     let (there, away) = (blobs.join(&manifest), blobs.join("away"));
     fs::rename(&there, &away).unwrap();
-    has(&desk.wharf(&[host], 1, &[&apply[..], &["--images", "ssh"]].concat()), &["the store does not have lab-box, which hosts lack", "wharf build lab-box"]);
+    has(
+        &desk.wharf(&[host], 1, &[&apply[..], &["--images", "ssh"]].concat()),
+        &["the store does not have lab-box, which hosts lack", "wharf build lab-box"],
+    );
     fs::rename(&away, &there).unwrap();
     assert_eq!(whole(host), None);
 }
@@ -180,17 +223,37 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     let right = keys.lines().find(|line| line.starts_with("10.77.0.43 ")).unwrap();
     fs::write(path("known_hosts"), format!("{right}\n{key}\n")).unwrap();
     fs::write(path("key"), config.replace(&known, &path("known_hosts"))).unwrap();
-    go(desk, 6, &["--ssh-config", &path("key")], &["Left out: e2: unreachable: its host key is not the one that is known: ", "ssh-keygen -R"]);
+    go(
+        desk,
+        6,
+        &["--ssh-config", &path("key")],
+        &["Left out: e2: unreachable: its host key is not the one that is known: ", "ssh-keygen -R"],
+    );
     // Nobody whom it knows.
     let status = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path("stranger")]).status();
     assert!(status.unwrap().success());
     fs::write(path("denied"), format!("Host 10.77.0.44\n    IdentityFile {}\n    IdentitiesOnly yes\n    User root\n    UserKnownHostsFile {known}\n{}", path("stranger"), config.replace("Host *", "Host 10.77.0.43"))).unwrap();
-    go(desk, 6, &["--ssh-config", &path("denied")], &["Left out: e2: unreachable: it does not let us in: ", "Permission denied", "an agent or a key without a passphrase"]);
+    go(
+        desk,
+        6,
+        &["--ssh-config", &path("denied")],
+        &[
+            "Left out: e2: unreachable: it does not let us in: ",
+            "Permission denied",
+            "an agent or a key without a passphrase",
+        ],
+    );
     fs::remove_dir_all(&home).unwrap();
     // Nobody there.
     wrong.cut();
     let (new, said) = (desk.next(), desk.wharf(&both, 6, &["apply", "--yes"]));
-    has(&said, &["Left out: e2: unreachable: it cannot be reached: ", "`maintenance \"reason\"` in the host's node leaves it out"]);
+    has(
+        &said,
+        &[
+            "Left out: e2: unreachable: it cannot be reached: ",
+            "`maintenance \"reason\"` in the host's node leaves it out",
+        ],
+    );
     assert_eq!(whole(well), Some(new));
     wrong.join();
     // Not all that wharf runs there.
@@ -207,8 +270,25 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     assert!(!said.contains("Loading source"), "{said}");
     assert_eq!(whole(wrong), None);
     wrong.run(&["mv", "/root/quadlet", "/usr/libexec/podman/quadlet"]);
+    // A task that never ended well is run again by the next apply, though its image and files are there.
+    desk.extra = "task \"once\" run=\"echo it cannot be; exit 1\" before=\"start\" on=\"bootstrap\"";
+    desk.next();
+    let said = desk.wharf(&[wrong], 3, &["apply", "--yes", "--limit", "e2"]);
+    has(&said, &["e2: activate: task lab-box.once", "it cannot be", "left as they are, not confirmed: e2"]);
+    desk.extra = "task \"once\" run=\"true\" before=\"start\" on=\"bootstrap\"";
+    desk.next();
+    desk.wharf(&[wrong], 0, &["apply", "--yes", "--limit", "e2"]);
+    assert_eq!(wrong.run(&["cat", "/var/lib/wharf/tasks/lab-box.once"]), "done bootstrap\n");
+    assert_eq!(whole(wrong), Some(desk.word()));
+    desk.extra = "";
+    desk.next();
     // A clock that is wrong is said, and changes nothing.
-    wrong.write("/usr/local/bin/date", b"#!/bin/sh\n[ \"$1\" != +%s ] || exec echo $(($(/usr/bin/date +%s) + 7200))\nexec /usr/bin/date \"$@\"\n", (0, 0), 0o755);
+    wrong.write(
+        "/usr/local/bin/date",
+        b"#!/bin/sh\n[ \"$1\" != +%s ] || exec echo $(($(/usr/bin/date +%s) + 7200))\nexec /usr/bin/date \"$@\"\n",
+        (0, 0),
+        0o755,
+    );
     let said = desk.wharf(&both, 0, &["apply", "--yes"]);
     has(&said, &["e2: its clock is 7", " s ahead of this machine's", "chronyc tracking"]);
     wrong.run(&["rm", "/usr/local/bin/date"]);

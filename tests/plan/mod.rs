@@ -78,7 +78,7 @@ fn members_of_a_quorum_come_one_at_a_time_and_each_need_is_granted_once() {
 fn hosts_that_cannot_be_changed_are_left_out_and_said() {
     let mut hosts = all_bare();
     hosts.insert("control1", json!({"unreachable": "no route"}));
-    hosts.insert("control2", json!({"facts": {"arch": "x86_64"}}));
+    hosts.insert("control2", json!({"facts": {"arch": "x86_64", "podman": "5.4.2", "lacks": ["tar", "xargs"]}}));
     hosts.insert("control3", json!({"facts": {"arch": "aarch64", "podman": "5.4.2"}}));
     hosts.insert("network1", json!({"facts": {"arch": "x86_64", "podman": "4.9.3"}}));
     hosts.insert("network2", json!({"facts": {"arch": "x86_64", "podman": "5.4.2", "estate": "other"}}));
@@ -90,9 +90,9 @@ fn hosts_that_cannot_be_changed_are_left_out_and_said() {
     let said = text(&run(World::shared(), &hosts, &[]));
     let left: Vec<&str> = said.lines().filter(|line| line.starts_with("Left out")).collect();
     insta::assert_snapshot!(left.join("\n"), @r#"
-    Left out: compute1: generation 3 of plan abc is not confirmed; it goes back by itself
+    Left out: compute1: generation 3 of plan abc was begun and is not confirmed: an apply settles it first
     Left out: control1: unreachable: no route
-    Left out: control2: it has no podman
+    Left out: control2: it has no tar, no xargs: install what has them there
     Left out: control3: it is a aarch64, and its node says x86_64
     Left out: network1: it has podman 4.9.3, and its units are for 5.4: write `podman="4.9.3"` in its node
     Left out: network2: is a host of the estate `other`
