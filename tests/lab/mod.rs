@@ -19,6 +19,7 @@ mod modes;
 mod multinode;
 mod nova;
 mod runs;
+mod timings;
 mod user;
 mod whole;
 
