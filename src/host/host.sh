@@ -84,8 +84,12 @@ as() {
 # Whether an account's manager runs.
 is_awake() { [ -S "/run/user/$(id -u "$1")/systemd/private" ]; }
 
-# Sees to it that it does.
-awake() { is_awake "$1" || systemctl start "user@$(id -u "$1").service"; }
+# Sees to it that it does. Units of accounts wait up to 90 seconds for a target that on some hosts nothing wants
+# (podman-user-wait-network-online.service).
+awake() {
+    systemctl start --no-block network-online.target
+    is_awake "$1" || systemctl start "user@$(id -u "$1").service"
+}
 
 # The accounts that a list of things names, a line each on standard input.
 accounts() { sed -n 's,^~\([^/]*\)/.*,\1,p' | sort -u; }
@@ -436,9 +440,9 @@ generators() {
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
         said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused
-        for folder in "$2/users"/*; do
-            [ -d "$folder" ] || continue
-            said=$(QUADLET_UNIT_DIRS="$folder" "$generator" -user -dryrun 2>&1 > /dev/null) || refused
+        for own in "$2/users"/*; do
+            [ -d "$own" ] || continue
+            said=$(QUADLET_UNIT_DIRS="$own" "$generator" -user -dryrun 2>&1 > /dev/null) || refused
         done
         break
     done

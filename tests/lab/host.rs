@@ -38,6 +38,8 @@ pub enum Release {
     Trixie,
     /// Debian 12: podman 4.3, without.
     Bookworm,
+    /// Trixie with Python, which other tools want of a host.
+    Python,
 }
 
 impl Release {
@@ -45,9 +47,11 @@ impl Release {
     pub fn root(self) -> Option<PathBuf> {
         let (suite, network) = match self {
             Self::Trixie => ("trixie", "passt"),
-            Self::Bookworm => ("bookworm", "slirp4netns,runc"),
+            Self::Bookworm => ("bookworm", "slirp4netns,runc,iptables"),
+            Self::Python => ("trixie", "passt,python3"),
         };
-        unpacked("lab-hosts", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
+        let kept = if self == Self::Python { "lab-hosts-python" } else { "lab-hosts" };
+        unpacked(kept, suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
     }
 
     /// podman's, for what this machine keeps to itself: controllers of cgroups, and here and there the right to raise a

@@ -20,6 +20,7 @@ mod modes;
 mod multinode;
 mod nova;
 mod runs;
+mod timings;
 mod user;
 mod whole;
 mod wrong;
