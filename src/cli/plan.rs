@@ -215,7 +215,10 @@ pub(super) fn text(plan: &Plan, known: &Known) -> String {
     }
     let changes: usize = plan.hosts.values().map(|host| host.changes.len()).sum();
     if plan.is_empty() {
-        let _ = writeln!(text, "Nothing to do: {} as wanted.", count(plan.hosts.len(), "host"));
+        let well = plan.hosts.values().filter(|host| host.standing == Standing::Ready).count();
+        let out = plan.hosts.len() - well;
+        let out = if out == 0 { String::new() } else { format!(", {} left out", count(out, "host")) };
+        let _ = writeln!(text, "Nothing to do: {} as wanted{out}.", count(well, "host"));
     } else {
         let (changed, waves) = (plan.changed().len(), plan.waves.len());
         let _ = writeln!(

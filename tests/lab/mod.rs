@@ -16,6 +16,7 @@ mod estate;
 mod host;
 mod multinode;
 mod nova;
+mod removal;
 mod runs;
 mod user;
 mod whole;

@@ -1,5 +1,8 @@
 //! `wharf plan --facts`: what an apply would do to hosts that are not asked.
 
+mod applied;
+mod ends;
+
 use std::collections::BTreeMap;
 use std::process::Output;
 
