@@ -17,6 +17,7 @@ mod events;
 mod filter;
 mod place;
 mod running;
+mod texts;
 mod vault;
 
 macro_rules! verbs {

@@ -59,7 +59,7 @@ pub(super) fn end(
     let fleet = deploy.fleet_of(facts.is_none())?;
     let exit = deploy.planned(&fleet, facts, aim).and_then(|planned| match now {
         true => deploy.carry_out(&fleet, &planned, (course, allow, reach.forks), || Ok(None), (global, screen)),
-        false => plan_verb::show(&deploy, &planned, (later.out.as_deref(), allow), (global, screen)),
+        false => plan_verb::show(&deploy, &planned, (later.out.as_deref(), allow), None, (global, screen)),
     });
     fleet.close();
     exit

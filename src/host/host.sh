@@ -357,7 +357,10 @@ perform() {
 stop() {
     known=
     for unit; do [ "$(systemctl show --value --property=LoadState "$unit")" = not-found ] || known="$known $unit"; done
-    [ -z "$known" ] || systemctl stop $known
+    [ -n "$known" ] || return 0
+    systemctl stop $known || return
+    # One whose process had to be killed has not failed: it was to end.
+    systemctl reset-failed $known 2>/dev/null || :
 }
 
 # Takes podman's volume or network away, with what it holds. $1 the kind, $3 the name.

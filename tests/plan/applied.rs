@@ -1,5 +1,6 @@
 //! A small estate without secrets, and what its hosts say after an apply of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use wharf::config::File;
 use wharf::desired::{Desired, Ground, Vault, desired};
 use wharf::digest::Digest;
-use wharf::host::{Content, Facts, FileSeen, Generation, Header, UnitSeen, VolumeSeen};
+use wharf::host::{Content, Facts, FileSeen, Generation, Header, Text, UnitSeen, VolumeSeen};
 use wharf::name::{EstateName, SecretName};
 use wharf::plan::content;
 use wharf::release::Release;
@@ -69,11 +70,13 @@ impl Vault for Nothing {
 /// A project in a folder of its own.
 pub struct Small {
     folder: tempfile::TempDir,
+    /// What files said when they were applied.
+    texts: RefCell<BTreeMap<Digest, Text>>,
 }
 
 impl Small {
     pub fn new() -> Self {
-        let small = Self { folder: tempfile::tempdir().unwrap() };
+        let small = Self { folder: tempfile::tempdir().unwrap(), texts: RefCell::default() };
         small.write("specs/small.kdl", SPEC);
         small.write("targets/small.kdl", TARGET);
         small.release("1");
@@ -121,14 +124,23 @@ impl Small {
     /// What hosts say that have all of it.
     pub fn applied(&self) -> BTreeMap<String, Facts> {
         let desired = self.desired();
+        for file in desired.hosts.values().flat_map(|host| host.files.values()) {
+            let text = String::from_utf8(file.bytes.to_vec()).unwrap();
+            self.texts.borrow_mut().insert(file.digest(), Text::Whole(text));
+        }
         desired.hosts.iter().map(|(name, host)| (name.to_string(), having(content(host)))).collect()
+    }
+
+    /// Loses what files said.
+    pub fn forget(&self) {
+        self.texts.borrow_mut().clear();
     }
 
     /// A run of wharf on recorded facts.
     pub fn run(&self, facts: &BTreeMap<String, Facts>, words: &[&str]) -> Output {
         let hosts: BTreeMap<&String, Value> =
             facts.iter().map(|(name, facts)| (name, json!({"facts": facts}))).collect();
-        self.write("facts.json", &json!({"version": 1, "hosts": hosts}).to_string());
+        self.write("facts.json", &json!({"version": 1, "hosts": hosts, "texts": *self.texts.borrow()}).to_string());
         self.wharf(&[words, &["--facts", self.path().join("facts.json").to_str().unwrap()]].concat())
     }
 
