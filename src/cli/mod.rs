@@ -18,6 +18,7 @@ mod filter;
 mod place;
 mod running;
 mod settle;
+mod texts;
 mod vault;
 
 macro_rules! verbs {

@@ -568,7 +568,10 @@ of_step() {
 stop() {
     known= limit=
     for unit; do [ "$(ctl "show --value --property=LoadState" "$unit")" = not-found ] || known="$known $unit"; done
-    [ -z "$known" ] || ctl stop $known
+    [ -n "$known" ] || return 0
+    ctl stop $known || return
+    # One whose process had to be killed has not failed: it was to end.
+    ctl reset-failed $known 2>/dev/null || :
 }
 
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.

@@ -19,6 +19,7 @@ mod mixed;
 mod modes;
 mod multinode;
 mod nova;
+mod removal;
 mod runs;
 mod timings;
 mod user;
