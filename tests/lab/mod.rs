@@ -10,12 +10,14 @@
 //! Nothing of the machine's is changed: mounts and links are in private namespaces, and each host has a control group of
 //! its own. A host ends when it is dropped, and when the test that has it is killed: its keeper reads a pipe.
 
+mod client;
 mod deploy;
 mod ends;
 mod estate;
 mod host;
 mod multinode;
 mod nova;
+mod roll;
 mod runs;
 mod user;
 mod whole;
