@@ -56,6 +56,9 @@ pub struct HostPlan {
     /// What is not as wharf left it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
+    /// Groups whose changes have to wait, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waits: BTreeMap<ServiceName, String>,
 }
 
 /// Whether a host can be changed.
@@ -193,6 +196,7 @@ fn host_plan(ground: Ground<'_>, name: &HostName, wanted: &Content, known: Optio
         wanted: wanted.digest(),
         changes: Vec::new(),
         drift: Vec::new(),
+        waits: BTreeMap::new(),
     };
     if let Some(why) = ground.estate.hosts.get(name).and_then(|host| host.maintenance.clone()) {
         return bare(Standing::Maintenance { why });
