@@ -6,6 +6,8 @@ mod change;
 mod differ;
 mod order;
 mod task;
+#[cfg(test)]
+mod tests;
 mod wave;
 
 use std::collections::{BTreeMap, BTreeSet};

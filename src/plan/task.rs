@@ -55,9 +55,10 @@ fn is_due(task: &Task, event: Event) -> bool {
         })
 }
 
-/// Whether the first host of a group runs tasks that all others have to wait for.
-pub(super) fn is_first_alone(service: &Service) -> bool {
+/// Whether the first host of a group runs tasks that all others have to wait for; `begins` where none of these hosts runs it.
+pub(super) fn is_first_alone(service: &Service, begins: bool) -> bool {
     let shared = service.tasks.iter().filter(|task| task.schedule.is_none() && task.once_per != OncePer::Host);
+    let shared = shared.filter(|task| begins || !is_first_only(task));
     let mut early = shared.filter(|task| match task.phase {
         Some(phase) => phase == TaskPhase::Expand,
         None => task.when == TaskWhen::BeforeStart,

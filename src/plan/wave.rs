@@ -316,9 +316,10 @@ fn batches<'a>(service: Option<&Service>, (members, away): (usize, usize), on: &
     if let Some(service) = service {
         let update = &service.update;
         let fresh = is_fresh(members, on);
+        let begins = rest.iter().all(|(_, class)| *class == Class::Start);
         let size = match (update.quorum, fresh, update.rolling) {
             // One begins the cluster, and the others join it.
-            (true, true, _) if task::is_first_alone(service) => 1,
+            (true, true, _) if task::is_first_alone(service, true) => 1,
             // Nobody uses it yet; members of a cluster that nobody begins find each other.
             (_, true, _) | (false, false, false) => rest.len().max(1),
             (true, false, _) => 1,
@@ -329,7 +330,7 @@ fn batches<'a>(service: Option<&Service>, (members, away): (usize, usize), on: &
             let after = hosts.split_off(hosts.len().min(canary as usize));
             found.extend((!hosts.is_empty()).then_some(hosts));
             hosts = after;
-        } else if task::is_first_alone(service) && hosts.len() > 1 {
+        } else if task::is_first_alone(service, begins) && hosts.len() > 1 {
             // The others start with what its tasks have made.
             let after = hosts.split_off(1);
             found.push(hosts);
