@@ -189,6 +189,15 @@ pub(super) fn text(plan: &Plan, known: &Known) -> String {
         };
         let _ = writeln!(text, "Left out: {name}: {why}");
     }
+    let mut waits: BTreeMap<(&crate::name::ServiceName, &str), Vec<&HostName>> = BTreeMap::new();
+    for (name, host) in &plan.hosts {
+        for (group, why) in &host.waits {
+            waits.entry((group, why)).or_default().push(name);
+        }
+    }
+    for ((group, why), hosts) in &waits {
+        let _ = writeln!(text, "Waits: {group} on {}: {why}", listed(hosts));
+    }
     let mut drifts: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for (name, host) in &plan.hosts {
         for drift in &host.drift {

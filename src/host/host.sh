@@ -697,7 +697,7 @@ task() {
         if [ "$identity" = "$2" ]; then
             case $state in
             done) return 0 ;;
-            running)
+            running | elsewhere)
                 if [ "$(ctl "show --value --property=ActiveState" "$5")" = activating ]; then
                     event "attach $5"
                 elif [ "$4" != idempotent ]; then
@@ -722,10 +722,19 @@ task() {
     fi
 }
 
-# Records that a task was done elsewhere. $1 lines of: record's name, what identifies it.
+# Records what becomes of tasks that another host runs for all of their group: due, elsewhere, done. $1 which, $2 lines of:
+# record's name, what identifies it. What this host knows by itself of the same run stays, but for its end.
 record() {
     mkdir -p "$var/tasks"
-    printf '%s' "$1" | while read -r name identity; do echo "done $identity" | whole "$var/tasks/$name"; done
+    printf '%s' "$2" | while read -r name identity; do
+        state= was=
+        [ ! -e "$var/tasks/$name" ] || read -r state was < "$var/tasks/$name"
+        [ "$was" = "$identity" ] || state=
+        case $1.$state in
+        due.?* | elsewhere.running | elsewhere.failed | *.done) ;;
+        *) echo "$1 $identity" | whole "$var/tasks/$name" ;;
+        esac
+    done
 }
 
 # Keeps what is needed where no operator is, and begins a generation. $1 its number, $2 the one before it, $3 the plan,
