@@ -79,6 +79,21 @@ impl<'a> Fleet<'a> {
         (kept, absent)
     }
 
+    /// How many KiB volumes hold, by host; a volume that cannot be looked at is missing.
+    pub fn sizes(&self, volumes: &BTreeMap<HostName, Vec<String>>) -> BTreeMap<HostName, BTreeMap<String, u64>> {
+        let hosts: Vec<(&HostName, &Vec<String>)> =
+            volumes.iter().filter(|(host, _)| self.links.contains_key(*host)).collect();
+        let found = each(&hosts, self.forks, |(host, volumes)| {
+            let frames = self.call(host, &Call::Sizes { volumes: (*volumes).clone() }, &[], QUICK).unwrap_or_default();
+            let size = |frame: &Frame| {
+                let (kib, name) = frame.text.split_once(' ')?;
+                Some((name.to_owned(), kib.parse().ok()?))
+            };
+            ((*host).clone(), frames.iter().filter(|frame| frame.name == "volume").filter_map(size).collect())
+        });
+        found.into_iter().collect()
+    }
+
     /// Ends a host's lease, whoever has it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::fleet::{Fleet, QUICK, each};
 use super::lease::LEASE;
 use super::{Event, Outcome, Phase, Work};
-use crate::host::{Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step};
+use crate::host::{Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step, bare};
 use crate::name::{HostName, ServiceName};
 use crate::plan::{Batch, Change, Class, Grant, Reason, Wave, after};
 
@@ -201,8 +201,14 @@ impl Walk<'_> {
             bundle.file(path, &file.bytes, (file.uid, file.gid), file.mode).map_err(said)?;
         }
         for (object, source) in &desired.secrets {
-            if !facts.secrets.contains(object) {
-                bundle.secret(object, &work.values.object(object, source)?).map_err(said)?;
+            // In the store of each account that has a use for it.
+            let lacks = |name: &&String| bare(name) == object && !facts.secrets.contains(*name);
+            let lacking: Vec<&String> = wanted.secrets.keys().filter(lacks).collect();
+            if !lacking.is_empty() {
+                let value = work.values.object(object, source)?;
+                for name in lacking {
+                    bundle.secret(name, &value).map_err(said)?;
+                }
             }
         }
         let changes = work.plan.hosts.get(host).map(|host| host.changes.as_slice()).unwrap_or_default();

@@ -1,19 +1,19 @@
 //! `wharf apply`: makes hosts have what they shall have.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::course::{self, AllowOptions, CourseOptions};
 use super::deploy::{Deploy, HostOptions};
-use super::{Exit, Failure, Global, plan as plan_verb};
-use super::settle::{self, Settle, settle};
 use super::sources::StoreOption;
-use crate::apply::{Event, Options, Outcome, Served, Work, walk};
+use super::{Exit, Failure, Global};
+use crate::apply::Fleet;
 use crate::desired::{Desired, ImageNeed, LOCAL};
+use crate::host::bare;
 use crate::name::HostName;
 use crate::oci::Store;
-use crate::plan::{Known, Plan, Purpose, Standing, plan};
+use crate::plan::{Aim, Allow, Known, Plan, Purpose, content};
 use crate::registry;
 use crate::ui::Screen;
 
@@ -29,24 +29,16 @@ pub struct Arguments {
     file: Option<PathBuf>,
     #[command(flatten)]
     hosts: HostOptions,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
-    /// Why, for the lease and the history
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    #[command(flatten)]
+    course: CourseOptions,
+    #[command(flatten)]
+    allow: AllowOptions,
     /// Where hosts get images from: `ssh`, out of the store through their connection, or `registry`, the one that images are
     /// named after. `ssh` where the store has all of them, unless told
     #[arg(long, value_name = "CHANNEL")]
     images: Option<Channel>,
-    /// Wait up to so many seconds while somebody else changes these hosts
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    wait: u64,
     #[command(flatten)]
     store: StoreOption,
-    /// Keep so many older generations on each host
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    keep: u32,
 }
 
 /// Where hosts get images from.
@@ -71,7 +63,10 @@ fn channel(
         .hosts
         .iter()
         .filter_map(|(name, host)| Some((facts(name)?, host)))
-        .flat_map(|(facts, host)| host.images.iter().filter(|(name, _)| !facts.images.contains(*name)))
+        .flat_map(|(facts, host)| {
+            let lacks = content(host).images.into_keys().filter(|name| !facts.images.contains(name));
+            lacks.filter_map(|name| host.images.get_key_value(bare(&name))).collect::<Vec<_>>()
+        })
         .collect();
     if missing.is_empty() || arguments.images == Some(Channel::Registry) {
         return Ok(None);
@@ -96,183 +91,46 @@ fn channel(
 }
 
 /// Applies.
-pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
-    let deploy = Deploy::open(&arguments.hosts, global)?;
-    let desired = deploy.desired()?;
+pub fn run(mut arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let saved = arguments.file.as_deref().map(course::read).transpose()?;
+    let aim = match &saved {
+        Some(saved) => {
+            let limit = &mut arguments.hosts.reach.limit;
+            if limit.is_empty() {
+                limit.clone_from(&saved.aim.limit);
+            }
+            Aim { limit: limit.clone(), ..saved.aim.clone() }
+        }
+        None => Aim { limit: arguments.hosts.reach.limit.clone(), ..Aim::of(Purpose::Forward) },
+    };
+    let deploy = match aim.purpose {
+        Purpose::Forward => Deploy::open(&arguments.hosts, global)?,
+        Purpose::Back | Purpose::Stop | Purpose::Destroy => Deploy::reach(&arguments.hosts.reach, global)?,
+    };
     let fleet = deploy.fleet()?;
-    let mut options = Options {
-        forks: arguments.hosts.reach.forks,
-        token: token()?,
-        process: settle::process(),
-        gone: settle::gone,
-        keep: arguments.keep,
-        patience: arguments.hosts.reach.patience(),
-        served: None,
-    };
-    let probe = || deploy.probe(&fleet, &desired);
-    let mut known = settle::wait(arguments.wait, options.gone, probe(), probe, screen);
-    let before = Settle { deploy: &deploy, fleet: &fleet, options: &options, why: &arguments.why, yes: arguments.yes };
-    let settled = settle(before, &known, global, screen)?.unwrap_or_default();
-    if !settled.locked.is_empty() {
-        fleet.close();
-        return ended(&settled, 0, screen);
-    }
-    if settled != Outcome::default() {
-        known = probe();
-    }
-    settle::clocks(&known).iter().for_each(|line| screen.say(line));
-    let wanted = deploy.wanted(&desired, &known);
-    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Forward);
-    if let Some(path) = &arguments.file {
-        saved(path, &plan)?;
-    }
-    if !global.json {
-        screen.out(&plan_verb::text(&plan));
-    }
-    let unreachable = plan.hosts.values().filter(|host| matches!(host.standing, Standing::Unreachable { .. })).count();
-    let unfit = plan.hosts.values().any(|host| matches!(host.standing, Standing::Unfit { .. } | Standing::Foreign { .. }));
-    if plan.is_empty() {
-        fleet.close();
-        for (host, why) in &settled.failed {
-            screen.say(&format!("{host}: {why}"));
-        }
-        let open = unfit || !settled.failed.is_empty() || !settled.held.is_empty() || plan.unsettled().next().is_some();
-        return Ok(match (open, unreachable) {
-            (true, _) => Exit::Partly,
-            (false, 0) => Exit::Done,
-            (false, _) => Exit::Unreachable,
-        });
-    }
-    if !arguments.yes && !agreed(screen, &plan)? {
-        fleet.close();
-        return Ok(Exit::Pending);
-    }
-    let header = deploy.header(&plan.id, arguments.why.clone());
-    let registry = channel(&arguments, global, &deploy, &desired, &known)?;
-    options.served = registry.as_ref().map(|(served, prefix)| Served { port: served.port(), prefix: prefix.clone() });
-    let work = Work {
-        plan: &plan,
-        wanted: &wanted,
-        desired: &desired,
-        known: &known,
-        values: &deploy.vault,
-        header: &header,
-        options: &options,
-    };
-    let mut outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    let exit = apply(&arguments, (saved, &aim), &deploy, &fleet, (global, screen));
     fleet.close();
-    // What was settled badly and is no part of the plan is not done either.
-    for host in plan.unsettled() {
-        let why = settled.failed.get(host).cloned();
-        let why = why.unwrap_or_else(|| "settle: what was begun there is not confirmed".to_owned());
-        outcome.failed.entry(host.clone()).or_insert(why);
-    }
-    for (host, left) in plan.hosts.iter() {
-        let why = match &left.standing {
-            Standing::Unfit { why } => why.clone(),
-            Standing::Foreign { estate } => format!("it is a host of the estate `{estate}`"),
-            _ => continue,
-        };
-        outcome.failed.entry(host.clone()).or_insert_with(|| format!("left out: {why}"));
-    }
-    ended(&outcome, unreachable, screen)
+    exit
 }
 
-/// A saved plan has to be what a plan of now would be, host by host.
-fn saved(path: &PathBuf, now: &Plan) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::plain(format!("{} cannot be read: {error}", path.display())))?;
-    let saved: Plan = serde_json::from_str(&text)
-        .map_err(|error| Failure::plain(format!("{} holds no plan: {error}", path.display())))?;
-    if !saved.is_whole() {
-        return Err(Failure::plain(format!("{} was changed after it was made", path.display())));
+fn apply(
+    arguments: &Arguments,
+    (saved, aim): (Option<Plan>, &Aim),
+    deploy: &Deploy,
+    fleet: &Fleet<'_>,
+    (global, screen): (&Global, &Screen),
+) -> Result<Exit, Failure> {
+    let (course, reach) = (&arguments.course, &arguments.hosts.reach);
+    let desired = deploy.aimed(aim)?;
+    let begun = deploy.begin(fleet, &desired, (course, reach), (global, screen))?;
+    let planned = deploy.planned_of(fleet, desired, begun.known.clone(), aim)?;
+    if let Some(saved) = &saved {
+        course::still_holds(saved, &planned.plan)?;
     }
-    if saved.id == now.id {
-        return Ok(());
-    }
-    let stale = saved.hosts.iter().filter(|(name, host)| now.hosts.get(*name) != Some(*host));
-    let names: Vec<&str> = stale.map(|(name, _)| name.as_str()).collect();
-    let message = format!("the plan {} no longer holds: {} changed since", saved.id, names.join(", "));
-    let mut failure = Failure::with_help(message, "look at what `wharf plan` says now");
-    failure.code = 4;
-    Err(failure)
-}
-
-pub(super) fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::with_help("nobody can be asked whether to do it", "--yes does it without a question"));
-    }
-    screen.ask(&format!("Do this to {} of {}? [y/N] ", plan.changed().len(), plan.estate));
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| Failure::plain(error.to_string()))?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// What tells this run from any other.
-pub(super) fn token() -> Result<String, Failure> {
-    let mut bytes = [0_u8; 16];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
-        .map_err(|_| Failure::plain("the system gives no random numbers"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-pub(super) fn say(event: &Event, json: bool, screen: &Screen) {
-    if json {
-        if let Ok(line) = serde_json::to_string(event) {
-            screen.out(&format!("{line}\n"));
-        }
-        return;
-    }
-    match event {
-        Event::Wave { wave, of, hosts } => {
-            let names: Vec<&str> = hosts.iter().map(|name| name.as_str()).collect();
-            screen.say(&format!("Wave {wave} of {of}: {}", names.join(", ")));
-        }
-        Event::Step { host, says } => {
-            if let Some(rest) = says.strip_prefix("begin ") {
-                screen.say(&format!("  {host}: {rest}"));
-            } else if !says.starts_with("end ") {
-                screen.say(&format!("  {host}: {says}"));
-            }
-        }
-        Event::Journal { host, unit, lines } => {
-            screen.say(&format!("  {host}: the last lines of {unit}:"));
-            for line in lines.lines() {
-                screen.say(&format!("    {line}"));
-            }
-        }
-        Event::Failed { host, phase, why } => screen.say(&format!("  {host}: {} did not end well: {why}", phase.as_str())),
-        Event::Undone { host } => screen.say(&format!("  {host}: is back on what it had")),
-        Event::Begin { .. } | Event::End { .. } => {}
-    }
-}
-
-pub(super) fn ended(outcome: &Outcome, unreachable: usize, screen: &Screen) -> Result<Exit, Failure> {
-    if !outcome.locked.is_empty() {
-        let who = outcome.locked.iter().map(|(host, lease)| settle::holder(host, lease));
-        let message = format!("somebody else is changing {}", who.collect::<Vec<_>>().join("; "));
-        let hosts: Vec<&str> = outcome.locked.keys().map(HostName::as_str).collect();
-        let left = outcome.locked.values().map(|lease| lease.left).max().unwrap_or_default();
-        let help = format!(
-            "`--wait SECONDS` waits for them; unless they renew it, it ends in {left} s; where they are gone, `wharf lease \
-             break --limit {}` ends it now",
-            hosts.join(",")
-        );
-        let mut failure = Failure::with_help(message, help);
-        failure.code = 5;
-        return Err(failure);
-    }
-    for (host, why) in &outcome.failed {
-        screen.say(&format!("{host}: {why}"));
-    }
-    if !outcome.held.is_empty() {
-        let names: Vec<&str> = outcome.held.iter().map(|name| name.as_str()).collect();
-        screen.say(&format!("left as they are, not confirmed: {}", names.join(", ")));
-    }
-    Ok(match (outcome.failed.is_empty(), outcome.undone.is_empty()) {
-        (_, false) => Exit::RolledBack,
-        (false, true) => Exit::Partly,
-        (true, true) if unreachable > 0 => Exit::Unreachable,
-        (true, true) => Exit::Done,
-    })
+    let serve = || match aim.purpose {
+        Purpose::Forward => channel(arguments, global, deploy, &planned.desired, &planned.known),
+        Purpose::Back | Purpose::Stop | Purpose::Destroy => Ok(None),
+    };
+    let how = (course, &Allow::from(&arguments.allow), begun);
+    deploy.carry_out(fleet, &planned, how, serve, (global, screen))
 }

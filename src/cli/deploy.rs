@@ -16,6 +16,7 @@ use crate::name::{HostName, ReleaseName, ServiceName};
 use crate::plan::{self, Known};
 use crate::release::Release;
 use crate::spec::did_you_mean;
+use crate::ui::Screen;
 
 /// Which hosts, and how they are reached.
 #[derive(Debug, clap::Args)]
@@ -86,6 +87,28 @@ impl Deploy {
         Ok(deploy)
     }
 
+    /// Reads the project and asks its hosts what they are.
+    pub fn look(options: &ReachOptions, global: &Global) -> Result<(Self, Known), Failure> {
+        let deploy = Self::reach(options, global)?;
+        let fleet = deploy.fleet()?;
+        let known = deploy.probe(&fleet, &Desired::default());
+        fleet.close();
+        drop(fleet);
+        Ok((deploy, known))
+    }
+
+    /// Prints a document of this estate.
+    pub fn document<T: serde::Serialize>(&self, body: T, screen: &Screen) {
+        #[derive(serde::Serialize)]
+        struct Document<'a, T> {
+            version: u32,
+            estate: &'a str,
+            #[serde(flatten)]
+            body: T,
+        }
+        screen.document(&Document { version: 1, estate: self.estate.as_str(), body });
+    }
+
     /// Reads the project, for what needs neither manifests nor secrets.
     pub fn reach(options: &ReachOptions, global: &Global) -> Result<Self, Failure> {
         let project = load_project(global)?;
@@ -131,10 +154,49 @@ impl Deploy {
         Ok(self.estate()?.hosts.values().filter(within).collect())
     }
 
+    /// The hosts that are.
+    pub fn outside(&self) -> Result<BTreeSet<HostName>, Failure> {
+        let within: BTreeSet<&HostName> = self.hosts()?.into_iter().map(|host| &host.name).collect();
+        Ok(self.estate()?.hosts.keys().filter(|name| !within.contains(name)).cloned().collect())
+    }
+
+    /// The only groups that are to be changed; none where all are.
+    pub fn groups(&self) -> Option<&BTreeSet<ServiceName>> {
+        self.limit.groups.as_ref()
+    }
+
+    /// Hosts that run a commit which is not in the history of this project as it is here.
+    pub fn newer(&self, known: &Known) -> BTreeMap<HostName, String> {
+        let mut contained: BTreeMap<String, bool> = BTreeMap::new();
+        let root = &self.project.root;
+        let mut found = BTreeMap::new();
+        if commit(root).is_none() {
+            return found;
+        }
+        for (name, facts) in known.iter().filter_map(|(name, facts)| Some((name, facts.as_ref().ok()?))) {
+            let Some(commit) = facts.generation.as_ref().and_then(|live| live.header.commit.as_deref()) else {
+                continue;
+            };
+            let commit = commit.trim_end_matches("-dirty").to_owned();
+            let is_here = contained
+                .entry(commit.clone())
+                .or_insert_with(|| git(root, &["merge-base", "--is-ancestor", &commit, "HEAD"]).is_some());
+            if !*is_here {
+                found.insert(name.clone(), commit);
+            }
+        }
+        found
+    }
+
+    /// The ways to them, but for those that are in maintenance; to nobody where nobody is to be asked.
+    pub fn fleet_of(&self, ask: bool) -> Result<Fleet<'_>, Failure> {
+        let hosts: Vec<&Host> = self.hosts()?.into_iter().filter(|host| ask && host.maintenance.is_none()).collect();
+        Ok(Fleet::new(&self.ssh, &self.hops, &hosts, self.forks))
+    }
+
     /// The ways to them, but for those that are in maintenance.
     pub fn fleet(&self) -> Result<Fleet<'_>, Failure> {
-        let hosts: Vec<&Host> = self.hosts()?.into_iter().filter(|host| host.maintenance.is_none()).collect();
-        Ok(Fleet::new(&self.ssh, &self.hops, &hosts, self.forks))
+        self.fleet_of(true)
     }
 
     /// What they shall have.
@@ -149,9 +211,7 @@ impl Deploy {
         fleet.probe(|host| {
             let Some(desired) = desired.hosts.get(host) else { return Default::default() };
             let paths = desired.files.keys().cloned().collect();
-            let units: BTreeSet<String> =
-                desired.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
-            (paths, units.into_iter().collect())
+            (paths, plan::content(desired).units().into_iter().collect())
         })
     }
 
@@ -205,14 +265,16 @@ fn who() -> String {
 
 /// The commit that a project is at, where it lies in git.
 fn commit(root: &Path) -> Option<String> {
-    let git = |words: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(root).args(words).output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(text)
-    };
-    let commit = git(&["rev-parse", "HEAD"])?;
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
+    let commit = git(root, &["rev-parse", "HEAD"])?;
+    let dirty = git(root, &["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
     Some(if dirty { format!("{commit}-dirty") } else { commit })
+}
+
+/// What git says; none where it does not end well.
+fn git(root: &Path, words: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(words).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
 }
 
 /// What `--limit` means: a host, a role, a cell, a service or a group.

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::deploy::{Deploy, ReachOptions};
 use super::{Exit, Failure, Global, plan as plan_verb};
-use crate::desired::Desired;
 use crate::name::HostName;
 use crate::plan::{self, Drift};
 use crate::ui::{Screen, table};
@@ -22,19 +21,14 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    estate: &'a str,
+struct Found<'a> {
     hosts: BTreeMap<&'a HostName, Vec<Drift>>,
     unreachable: BTreeMap<&'a HostName, &'a str>,
 }
 
 /// Looks.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
-    let deploy = Deploy::reach(&arguments.reach, global)?;
-    let fleet = deploy.fleet()?;
-    let known = deploy.probe(&fleet, &Desired::default());
-    fleet.close();
+    let (deploy, known) = Deploy::look(&arguments.reach, global)?;
     let (mut hosts, mut unreachable) = (BTreeMap::new(), BTreeMap::new());
     for (name, facts) in &known {
         match facts {
@@ -53,7 +47,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         (false, true) => Exit::Done,
     };
     if global.json {
-        screen.document(&Document { version: 1, estate: deploy.estate()?.name.as_str(), hosts, unreachable });
+        deploy.document(Found { hosts, unreachable }, screen);
         return Ok(exit);
     }
     let rows: Vec<Vec<String>> = hosts

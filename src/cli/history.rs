@@ -19,9 +19,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    estate: &'a str,
+struct Found {
     plans: Vec<PlanLine>,
     unreachable: BTreeMap<HostName, String>,
 }
@@ -64,7 +62,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let plans: Vec<PlanLine> = plans.into_values().rev().collect();
     let exit = if unreachable.is_empty() { Exit::Done } else { Exit::Unreachable };
     if global.json {
-        screen.document(&Document { version: 1, estate: deploy.estate()?.name.as_str(), plans, unreachable });
+        deploy.document(Found { plans, unreachable }, screen);
         return Ok(exit);
     }
     let rows: Vec<Vec<String>> = plans

@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
             lease: &'a Lease,
         }
         let lines: Vec<Line<'_>> = leases.into_iter().map(|(host, lease)| Line { host, lease }).collect();
-        screen.document(&serde_json::json!({"version": 1, "leases": lines}));
+        deploy.document(serde_json::json!({"leases": lines}), screen);
     } else if !broken {
         let rows: Vec<Vec<String>> = leases
             .iter()

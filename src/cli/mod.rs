@@ -11,7 +11,9 @@ use crate::name::EstateName;
 use crate::spec::{Mistakes, Origin, did_you_mean};
 use crate::ui::{Color, Screen};
 
+mod course;
 mod deploy;
+mod events;
 mod filter;
 mod place;
 mod running;
@@ -78,12 +80,18 @@ verbs! {
     Apply = apply;
     /// Take hosts back to what they had
     Rollback = rollback;
+    /// End services; all that they use stays
+    Stop = stop;
+    /// Take services away, or volumes that are left over
+    Destroy = destroy;
     /// Say how the hosts are
     Status = status;
     /// Say what was applied, by whom, when and why
     History = history;
     /// Say what was changed on hosts outside wharf
     Drift = drift;
+    /// Show what services wrote to their hosts' journals
+    Logs = logs;
     /// See who is changing a host, or end that
     Lease = lease;
     /// Print a completion script for a shell

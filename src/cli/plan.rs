@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::course::{self, AllowOptions, Planned};
 use super::deploy::{Deploy, HostOptions};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, settle};
 use crate::host::Facts;
 use crate::name::HostName;
-use crate::plan::{Change, Drift, Known, Odd, Plan, Purpose, Reason, Standing, plan};
-use crate::ui::Screen;
+use crate::plan::{
+    Aim, Allow, Change, Drift, HostPlan, Known, LossKind, Odd, Plan, Purpose, Reason, Standing,
+};
+use crate::ui::{Screen, size};
 
 /// Arguments of `wharf plan`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,8 @@ pub struct Arguments {
     /// Write down what the hosts said
     #[arg(long, value_name = "FILE", conflicts_with = "facts")]
     keep_facts: Option<PathBuf>,
+    #[command(flatten)]
+    allow: AllowOptions,
 }
 
 /// Facts as they are written down.
@@ -51,38 +56,55 @@ enum Answer {
 /// Plans.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let deploy = Deploy::open(&arguments.hosts, global)?;
-    let desired = deploy.desired()?;
-    let known = match &arguments.facts {
-        Some(path) => read(path)?,
-        None => {
-            let fleet = deploy.fleet()?;
-            let known = deploy.probe(&fleet, &desired);
-            fleet.close();
-            known
-        }
-    };
-    if arguments.facts.is_none() {
-        super::settle::clocks(&known).iter().for_each(|line| screen.say(line));
+    let aim = Aim { limit: arguments.hosts.reach.limit.clone(), ..Aim::of(Purpose::Forward) };
+    let facts = arguments.facts.as_deref().map(read).transpose()?;
+    let asked = facts.is_none();
+    let fleet = deploy.fleet_of(asked)?;
+    let planned = deploy.planned(&fleet, facts, &aim)?;
+    fleet.close();
+    if asked {
+        settle::clocks(&planned.known).iter().for_each(|line| screen.say(line));
     }
     if let Some(path) = &arguments.keep_facts {
-        keep(path, &known)?;
+        keep(path, &planned.known)?;
     }
-    let wanted = deploy.wanted(&desired, &known);
-    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Forward);
-    if let Some(path) = &arguments.out {
-        let text = serde_json::to_string_pretty(&plan).map_err(|error| Failure::plain(error.to_string()))?;
-        fs::write(path, text + "\n").map_err(|error| Failure::plain(format!("{} cannot be written: {error}", path.display())))?;
+    show(&deploy, &planned, (arguments.out.as_deref(), &Allow::from(&arguments.allow)), (global, screen))
+}
+
+/// Shows a plan that nobody carries out now; keeps it where there is a file for it.
+pub(super) fn show(
+    deploy: &Deploy,
+    planned: &Planned,
+    (out, allow): (Option<&Path>, &Allow),
+    (global, screen): (&Global, &Screen),
+) -> Result<Exit, Failure> {
+    let plan = &planned.plan;
+    if let Some(path) = out {
+        course::keep(path, plan)?;
     }
     if global.json {
-        screen.document(&plan);
+        screen.document(plan);
     } else {
-        screen.out(&text(&plan));
+        screen.out(&text(plan, &planned.known));
+    }
+    for refusal in deploy.refusals(planned, allow)? {
+        screen.say(&format!("An apply refuses it: {}. {}", refusal.what, capital(&refusal.help)));
     }
     let open = plan.unsettled().next().is_some();
     Ok(if plan.is_empty() && !open { Exit::Done } else { Exit::Pending })
 }
 
-fn read(path: &PathBuf) -> Result<Known, Failure> {
+/// A sentence out of a help text.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) if first.is_lowercase() => first.to_uppercase().chain(rest).collect::<String>() + ".",
+        _ => format!("{text}."),
+    }
+}
+
+/// Facts that were written down.
+pub(super) fn read(path: &Path) -> Result<Known, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::plain(format!("{} cannot be read: {error}", path.display())))?;
     let recorded: Recorded =
         serde_json::from_str(&text).map_err(|error| Failure::plain(format!("{} holds no facts: {error}", path.display())))?;
@@ -93,7 +115,7 @@ fn read(path: &PathBuf) -> Result<Known, Failure> {
     Ok(recorded.hosts.into_iter().map(|(name, known)| (name, answer(known))).collect())
 }
 
-fn keep(path: &PathBuf, known: &Known) -> Result<(), Failure> {
+fn keep(path: &Path, known: &Known) -> Result<(), Failure> {
     let answer = |facts: &Result<Facts, String>| match facts {
         Ok(facts) => Answer::Facts(Box::new(facts.clone())),
         Err(why) => Answer::Unreachable(why.clone()),
@@ -103,8 +125,25 @@ fn keep(path: &PathBuf, known: &Known) -> Result<(), Failure> {
     fs::write(path, text + "\n").map_err(|error| Failure::plain(format!("{} cannot be written: {error}", path.display())))
 }
 
+/// How much something holds, where it is known: ` (12 MiB)`.
+pub(super) fn held(kib: Option<u64>) -> String {
+    kib.map(|kib| format!(" ({})", size(kib.saturating_mul(1024)))).unwrap_or_default()
+}
+
+/// What stays and what is lost on a host where something is taken away.
+fn taken(host: &HostPlan, facts: Option<&Facts>) -> Vec<String> {
+    let size = |name: &str| held(facts.and_then(|facts| facts.volumes.get(name)).and_then(|seen| seen.kib));
+    let mut lines: Vec<String> =
+        host.keeps.iter().map(|name| format!("kept: volume {name}{}", size(name))).collect();
+    lines.extend(host.loses.iter().map(|loss| {
+        let size = if loss.kind == LossKind::Volume { size(&loss.name) } else { String::new() };
+        format!("lost: {} {}{size}", loss.kind.as_str(), loss.name)
+    }));
+    lines
+}
+
 /// The plan for a person.
-pub(super) fn text(plan: &Plan) -> String {
+pub(super) fn text(plan: &Plan, known: &Known) -> String {
     let mut text = String::new();
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     for (name, host) in &plan.hosts {
@@ -129,6 +168,20 @@ pub(super) fn text(plan: &Plan) -> String {
     if !drifts.is_empty() {
         text.push_str("Changed outside wharf:\n");
         for (line, hosts) in &drifts {
+            let _ = writeln!(text, "  {line}  on {}", listed(hosts));
+        }
+        text.push('\n');
+    }
+    let mut ends: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
+    for (name, host) in &plan.hosts {
+        let facts = known.get(name).and_then(|facts| facts.as_ref().ok());
+        for line in taken(host, facts) {
+            ends.entry(line).or_default().push(name);
+        }
+    }
+    if !ends.is_empty() {
+        text.push_str("What ends:\n");
+        for (line, hosts) in &ends {
             let _ = writeln!(text, "  {line}  on {}", listed(hosts));
         }
         text.push('\n');
@@ -203,6 +256,8 @@ fn reason(reason: &Reason) -> String {
     match reason {
         Reason::New => "new".to_owned(),
         Reason::Gone => "no longer in the specs".to_owned(),
+        Reason::Asked => "asked for".to_owned(),
+        Reason::Stopped => "was stopped".to_owned(),
         Reason::Image { from, to } => format!("image {} → {}", short(from), short(to)),
         Reason::Config { path } => format!("config {path}"),
         Reason::Secret { place } => format!("secret {place}"),

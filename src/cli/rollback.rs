@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{agreed, ended, say, token};
+use super::course::{CourseOptions, Planned, bare};
 use super::deploy::{Deploy, ReachOptions};
-use super::settle::{self, Settle, settle};
-use super::{Exit, Failure, Global, plan as plan_verb};
-use crate::apply::{Kept, Options, Outcome, Work, walk};
-use crate::desired::{Desired, HostDesired};
+use super::{Exit, Failure, Global};
+use crate::apply::Kept;
+use crate::desired::Desired;
 use crate::host::{Content, Facts};
 use crate::name::HostName;
-use crate::plan::{Purpose, plan};
+use crate::plan::{Aim, Allow, Purpose, plan};
 use crate::ui::Screen;
 
 /// Arguments of `wharf rollback`.
@@ -29,43 +28,20 @@ pub struct Arguments {
     /// To this generation
     #[arg(long, value_name = "N")]
     to: Option<u64>,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
-    /// Why, for the lease and the history
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
     /// Go back over what nothing undoes
     #[arg(long)]
     accept_data_loss_risk: bool,
-    /// Keep so many older generations on each host
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    keep: u32,
+    #[command(flatten)]
+    course: CourseOptions,
 }
 
 /// Goes back.
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let deploy = Deploy::reach(&arguments.reach, global)?;
     let fleet = deploy.fleet()?;
-    let options = Options {
-        forks: arguments.reach.forks,
-        token: token()?,
-        process: settle::process(),
-        gone: settle::gone,
-        keep: arguments.keep,
-        patience: arguments.reach.patience(),
-        served: None,
-    };
-    let mut known = deploy.probe(&fleet, &Desired::default());
-    let before = Settle { deploy: &deploy, fleet: &fleet, options: &options, why: &arguments.why, yes: arguments.yes };
-    let settled = settle(before, &known, global, screen)?.unwrap_or_default();
-    if !settled.locked.is_empty() || !settled.failed.is_empty() {
-        fleet.close();
-        return ended(&settled, 0, screen);
-    }
-    if settled != Outcome::default() {
-        known = deploy.probe(&fleet, &Desired::default());
-    }
+    let begun = deploy.begin(&fleet, &Desired::default(), (&arguments.course, &arguments.reach), (global, screen));
+    let begun = begun.inspect_err(|_| fleet.close())?;
+    let known = begun.known.clone();
     let (kept, _) = fleet.kept();
     let mut wanted: BTreeMap<HostName, Content> = BTreeMap::new();
     let mut refused = Vec::new();
@@ -90,43 +66,13 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         fleet.close();
         return Err(Failure::with_help(refused.join("; "), "`wharf history` says what there is to go back to"));
     }
-    let plan = plan(deploy.ground()?, &wanted, &known, Purpose::Back);
-    if !global.json {
-        screen.out(&plan_verb::text(&plan));
-    }
-    let unreachable = known.values().filter(|facts| facts.is_err()).count();
-    if plan.is_empty() {
-        fleet.close();
-        let open = plan.unsettled().next().is_some();
-        return Ok(match (open, unreachable) {
-            (true, _) => Exit::Partly,
-            (false, 0) => Exit::Done,
-            (false, _) => Exit::Unreachable,
-        });
-    }
-    if !arguments.yes && !agreed(screen, &plan)? {
-        fleet.close();
-        return Ok(Exit::Pending);
-    }
-    let header = deploy.header(&plan.id, arguments.why.clone());
+    let plan = plan(deploy.ground()?, &wanted, &known, &Aim::of(Purpose::Back));
     // All bytes are on the hosts.
-    let desired = Desired { hosts: wanted.keys().map(|name| (name.clone(), HostDesired::default())).collect() };
-    let work = Work {
-        plan: &plan,
-        wanted: &wanted,
-        desired: &desired,
-        known: &known,
-        values: &deploy.vault,
-        header: &header,
-        options: &options,
-    };
-    let mut outcome = walk(work, &fleet, &|event| say(&event, global.json, screen));
+    let planned = Planned { plan, desired: bare(&wanted), wanted, known };
+    let how = (&arguments.course, &Allow::default(), begun);
+    let exit = deploy.carry_out(&fleet, &planned, how, || Ok(None), (global, screen));
     fleet.close();
-    for host in plan.unsettled() {
-        let why = "settle: what was begun there is not confirmed".to_owned();
-        outcome.failed.entry(host.clone()).or_insert(why);
-    }
-    ended(&outcome, unreachable, screen)
+    exit
 }
 
 /// What a host goes back to; none where it has nothing of what is asked for.

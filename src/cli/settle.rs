@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::apply::say;
 use super::deploy::Deploy;
+use super::events::Teller;
 use super::{Failure, Global};
 use crate::apply::{Attend, Fleet, Options, Outcome, attend};
 use crate::host::{Intent, Lease};
@@ -69,7 +69,11 @@ pub fn settle(what: Settle<'_>, known: &Known, global: &Global, screen: &Screen)
     }
     let header = what.deploy.header("-", what.why.clone());
     let attend_to = Attend { hosts: &hosts, header: &header, options: what.options };
-    Ok(Some(attend(attend_to, what.fleet, &|event| say(&event, global.json, screen))))
+    let names: Vec<&HostName> = hosts.keys().collect();
+    let teller = Teller::new(&names, global.json, screen, None, &what.deploy.vault);
+    let outcome = attend(attend_to, what.fleet, &|event| teller.hear(event));
+    teller.finish();
+    Ok(Some(outcome))
 }
 
 /// Waits until nobody else holds a lease of the hosts, not for ever; what is known of them then.

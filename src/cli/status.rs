@@ -1,13 +1,15 @@
 //! `wharf status`: how the hosts are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use super::deploy::{Deploy, ReachOptions};
-use super::{Exit, Failure, Global, plan as plan_verb};
+use super::{Exit, Failure, Global, course, plan as plan_verb};
 use crate::desired::Desired;
 use crate::host::{Facts, Intent, Lease, Undone};
-use crate::name::HostName;
-use crate::plan::{self, Drift};
+use crate::name::{HostName, ServiceName};
+use crate::plan::{self, Drift, Known};
 use crate::ui::{Screen, table};
 
 /// Arguments of `wharf status`.
@@ -20,9 +22,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    estate: &'a str,
+struct Found<'a> {
     hosts: Vec<Line<'a>>,
 }
 
@@ -30,7 +30,7 @@ struct Document<'a> {
 #[serde(rename_all = "kebab-case")]
 struct Line<'a> {
     host: &'a HostName,
-    /// `well`, `empty`, `drift`, `unconfirmed`, `maintenance` or `unreachable`.
+    /// `well`, `empty`, `stopped`, `drift`, `unconfirmed`, `maintenance` or `unreachable`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
@@ -52,6 +52,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<&'a Lease>,
     drift: Vec<Drift>,
+    /// Groups that were stopped on purpose.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    stopped: BTreeSet<&'a ServiceName>,
+    /// Volumes that nothing uses any more, and how many KiB they hold.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_over: BTreeMap<&'a str, Option<u64>>,
 }
 
 fn line<'a>(host: &'a HostName, facts: &'a Result<Facts, String>) -> Line<'a> {
@@ -68,6 +74,8 @@ fn line<'a>(host: &'a HostName, facts: &'a Result<Facts, String>) -> Line<'a> {
         undone: None,
         lease: None,
         drift: Vec::new(),
+        stopped: BTreeSet::new(),
+        left_over: BTreeMap::new(),
     };
     let facts = match facts {
         Ok(facts) => facts,
@@ -81,27 +89,44 @@ fn line<'a>(host: &'a HostName, facts: &'a Result<Facts, String>) -> Line<'a> {
     line.undone = facts.undone.as_ref();
     line.lease = facts.lease.as_ref().filter(|lease| lease.until > facts.uptime);
     line.drift = plan::drift(facts);
+    line.left_over = plan::left_over(facts);
     if let Some(generation) = &facts.generation {
         line.generation = Some(generation.number);
         line.plan = Some(&generation.header.plan);
         line.when = Some(&generation.header.when);
         line.who = Some(&generation.header.who);
+        line.stopped = generation.content.halted.values().flat_map(|halted| &halted.of).collect();
     }
     line.state = match (&facts.intent, &facts.generation, line.drift.is_empty()) {
         (Some(_), ..) => "unconfirmed",
         (None, None, _) => "empty",
+        (None, Some(live), true) if live.content.is_empty() => "empty",
+        (None, Some(_), true) if !line.stopped.is_empty() => "stopped",
         (None, Some(_), true) => "well",
         (None, Some(_), false) => "drift",
     };
     line
 }
 
-/// Looks.
-pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+/// What hosts are, and how much what is left over on them holds.
+fn look(arguments: &Arguments, global: &Global) -> Result<(Deploy, Known), Failure> {
     let deploy = Deploy::reach(&arguments.reach, global)?;
     let fleet = deploy.fleet()?;
-    let known = deploy.probe(&fleet, &Desired::default());
+    let mut known = deploy.probe(&fleet, &Desired::default());
+    let over = known.iter().filter_map(|(name, facts)| {
+        let names: Vec<String> = plan::left_over(facts.as_ref().ok()?).into_keys().map(str::to_owned).collect();
+        (!names.is_empty()).then(|| (name.clone(), names))
+    });
+    let over: BTreeMap<HostName, Vec<String>> = over.collect();
+    course::measured(&fleet, &over, &mut known);
     fleet.close();
+    drop(fleet);
+    Ok((deploy, known))
+}
+
+/// Looks.
+pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+    let (deploy, known) = look(&arguments, global)?;
     let mut lines: Vec<Line<'_>> = known.iter().map(|(name, facts)| line(name, facts)).collect();
     for host in deploy.hosts()?.into_iter().filter(|host| host.maintenance.is_some()) {
         let mut line = line(&host.name, &NOT_ASKED);
@@ -113,7 +138,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     super::settle::clocks(&known).iter().for_each(|line| screen.say(line));
     let exit = if lines.iter().any(|line| line.state == "unreachable") { Exit::Unreachable } else { Exit::Done };
     if global.json {
-        screen.document(&Document { version: 1, estate: deploy.estate()?.name.as_str(), hosts: lines });
+        deploy.document(Found { hosts: lines }, screen);
         return Ok(exit);
     }
     let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
@@ -156,6 +181,14 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
                 true => screen.out(&format!("{holder}: that apply is gone, and the next one takes its lease over\n")),
                 false => screen.out(&format!("{holder}: is changing it\n")),
             }
+        }
+        if !line.stopped.is_empty() {
+            let names: Vec<&str> = line.stopped.iter().map(|name| name.as_str()).collect();
+            screen.out(&format!("{}: stopped, until the next apply: {}\n", line.host, names.join(", ")));
+        }
+        for (name, kib) in &line.left_over {
+            let size = plan_verb::held(*kib);
+            screen.out(&format!("{}: left over: volume {name}{size}; `wharf destroy --volume {name}` takes it away\n", line.host));
         }
         for drift in &line.drift {
             screen.out(&format!("{}: {}\n", line.host, plan_verb::drift_line(drift)));

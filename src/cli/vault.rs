@@ -37,6 +37,20 @@ impl Opened {
         Self { safe: None, files: None }
     }
 
+    /// A text without the values of secrets: their names stand for them. Values of a few letters are no secret, and would
+    /// be found in any text.
+    pub fn scrub(&self, mut text: String) -> String {
+        for (name, _) in self.safe.iter().flat_map(|safe| safe.entries()) {
+            let Some(value) = self.safe.as_ref().and_then(|safe| safe.get(name).ok()) else { continue };
+            let Ok(value) = std::str::from_utf8(value.expose()) else { continue };
+            let value = value.trim();
+            if value.len() >= 6 && text.contains(value) {
+                text = text.replace(value, &format!("<secret {name}>"));
+            }
+        }
+        text
+    }
+
     /// The same, keeping rendered files for hosts.
     pub fn keeping(self) -> Self {
         Self { files: Some(Mutex::default()), ..self }

@@ -33,9 +33,9 @@ pub(super) fn read(format: Format, rendered: &Rendered) -> Result<Parsed, Fault>
         Format::Yaml => Document::parse(Syntax::Yaml, &name, text).map(Parsed::Document),
         Format::Json => Document::parse(Syntax::Json, &name, text).map(Parsed::Document),
     };
-    let parsed = parsed.and_then(|parsed| match misplaced(&parsed) {
-        Some(wrong) if !rendered.secrets().is_empty() => Err(wrong),
-        _ => Ok(parsed),
+    let parsed = parsed.and_then(|parsed| {
+        let misplaced = if rendered.secrets().is_empty() { None } else { misplaced(&parsed) };
+        misplaced.map_or(Ok(parsed), Err)
     });
     parsed.map_err(|wrong| fault(format, rendered, wrong))
 }

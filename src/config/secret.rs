@@ -19,7 +19,7 @@ pub(super) const MARKS: [char; 2] = [OPEN, CLOSE];
 
 /// Whether a text from outside holds what only wharf may write.
 pub(super) fn holds_marker(text: &str) -> bool {
-    text.contains(MARKS)
+    !text.is_ascii() && text.contains(MARKS)
 }
 
 /// What is done with an operand when the secret is put in.
@@ -107,6 +107,11 @@ fn operand(text: &str) -> Option<String> {
 /// Takes a text apart at its markers.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Damaged> {
     let mut out = Vec::new();
+    if text.is_ascii() {
+        // No marker is: most texts have none.
+        out.extend((!text.is_empty()).then_some(Piece::Text(text)));
+        return Ok(out);
+    }
     let mut at = 0;
     loop {
         let rest = text.get(at..).unwrap_or("");

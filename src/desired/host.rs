@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::estate::{Host, Owner};
+use crate::host::Account;
 use crate::name::{HostName, ServiceName};
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Span};
+use crate::spec::{Log, Mistake, Span, Spanned};
 use crate::unit::{self, Meaning, Pod, Scope, UnitName};
 
 use super::files::{Here, mounted};
@@ -21,8 +22,8 @@ use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
 struct Unit {
     meaning: Meaning,
     scope: Scope,
-    /// The user whose manager runs it.
-    uid: Option<u32>,
+    /// The account whose manager runs it.
+    account: Option<Account>,
     /// The groups that ask for it; none for what is the estate's.
     of: BTreeSet<ServiceName>,
     span: Span,
@@ -83,7 +84,7 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     let target = |scope| {
         let meaning = Meaning::Target(Box::new(meaning::target(ground.estate, scope)?));
         let name = meaning.unit().to_string();
-        Some((name, Unit { meaning, scope, uid: None, of: BTreeSet::new(), span: ground.estate.span }))
+        Some((name, Unit { meaning, scope, account: None, of: BTreeSet::new(), span: ground.estate.span }))
     };
     units.extend(target(Scope::System));
     let here = Here::default();
@@ -94,12 +95,12 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
         let wanted = meaning::wanted(member, &mounted, log);
         desired.secrets.extend(wanted.secrets);
         desired.images.extend(wanted.image);
-        let (scope, uid) = match &member.service.container.run_as {
+        let (scope, account) = match &member.service.container.run_as {
             None => (Scope::System, None),
-            Some(account) => (Scope::User, Some(account.value.uid)),
+            Some(Spanned { value, .. }) => (Scope::User, Some(Account { name: value.account.clone(), uid: value.uid })),
         };
         for meaning in wanted.meanings {
-            add(&mut units, member, meaning, (scope, uid), log);
+            add(&mut units, member, meaning, (scope, account.clone()), log);
         }
         if let Some(account) = &member.service.container.run_as {
             let path = format!("/var/lib/systemd/linger/{}", account.value.account);
@@ -111,13 +112,14 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
     // A user's manager does not know the system's units: it has a target of the same name, for what it runs.
     let users = units.values().any(|unit| unit.scope == Scope::User).then(|| target(Scope::User)).flatten();
     let log = &mut wrong.mistakes;
-    for (name, Unit { meaning, scope, uid, of, span }) in units.into_iter().chain(users) {
+    for (name, Unit { meaning, scope, account, of, span }) in units.into_iter().chain(users) {
         match common.written(&name, meaning, version, scope) {
             Ok(Some(written)) => {
-                let path = unit_path(&written.file, scope, uid);
+                let path = unit_path(&written.file, scope, account.as_ref().map(|account| account.uid));
                 if !written.asks.is_empty() {
                     desired.asks.insert(path.clone(), written.asks.clone());
                 }
+                desired.accounts.extend(account.map(|account| (path.clone(), account)));
                 desired.files.insert(path.clone(), HostFile::plain(Arc::clone(&written.bytes), of));
                 desired.meanings.insert(path, Arc::clone(&written.meaning));
             }
@@ -133,7 +135,13 @@ fn one(ground: Ground<'_>, host: &Host, common: &Common, wrong: &mut Wrong) -> H
 }
 
 /// Adds a unit; two that say different things under one name are a mistake.
-fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (Scope, Option<u32>), log: &mut Log) {
+fn add(
+    units: &mut Units,
+    member: &Member<'_>,
+    meaning: Meaning,
+    (scope, account): (Scope, Option<Account>),
+    log: &mut Log,
+) {
     let name = meaning.unit().service().to_string();
     let of = member.group.name.clone();
     match units.get_mut(&name) {
@@ -148,7 +156,7 @@ fn add(units: &mut Units, member: &Member<'_>, meaning: Meaning, (scope, uid): (
         }
         None => {
             let of = BTreeSet::from([of]);
-            units.insert(name, Unit { meaning, scope, uid, of, span: member.service.span });
+            units.insert(name, Unit { meaning, scope, account, of, span: member.service.span });
         }
     }
 }
@@ -158,16 +166,22 @@ fn pods(units: &mut Units) {
     struct Found {
         pod: Pod,
         scope: Scope,
-        uid: Option<u32>,
+        account: Option<Account>,
         of: BTreeSet<ServiceName>,
         span: Span,
     }
     let mut pods: BTreeMap<String, Found> = BTreeMap::new();
-    for Unit { meaning, scope, uid, of, span } in units.values_mut() {
+    for Unit { meaning, scope, account, of, span } in units.values_mut() {
         let Meaning::Container(container) = meaning else { continue };
         let Some((name, _)) = container.parts().pod.clone() else { continue };
         let mut parts = container.parts().clone();
-        let new = || Found { pod: Pod::new(name.clone()), scope: *scope, uid: *uid, of: BTreeSet::new(), span: *span };
+        let new = || Found {
+            pod: Pod::new(name.clone()),
+            scope: *scope,
+            account: account.clone(),
+            of: BTreeSet::new(),
+            span: *span,
+        };
         let found = pods.entry(name.to_string()).or_insert_with(new);
         found.of.extend(of.iter().cloned());
         let pod = &mut found.pod;
@@ -186,10 +200,10 @@ fn pods(units: &mut Units) {
             **container = changed;
         }
     }
-    for Found { pod, scope, uid, of, span } in pods.into_values() {
+    for Found { pod, scope, account, of, span } in pods.into_values() {
         let meaning = Meaning::Pod(Box::new(pod));
         let name = meaning.unit().service().to_string();
-        units.insert(name, Unit { meaning, scope, uid, of, span });
+        units.insert(name, Unit { meaning, scope, account, of, span });
     }
 }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::config::{Fault, Setting};
 use crate::digest::Digest;
 use crate::estate::{Estate, Placed, Project};
+use crate::host::Account;
 use crate::name::{HostName, SecretName, ServiceName};
 use crate::release::Release;
 use crate::spec::{Log, Mistake};
@@ -54,6 +55,8 @@ pub struct HostDesired {
     pub files: BTreeMap<String, HostFile>,
     /// What its units mean, by the path of their file; hosts share those that are equal.
     pub meanings: BTreeMap<String, Arc<Meaning>>,
+    /// Whose manager runs a unit, by the path of its file, where it is not the system's.
+    pub accounts: BTreeMap<String, Account>,
     /// What wharf has to do for a unit that its podman cannot.
     pub asks: BTreeMap<String, Vec<Ask>>,
     /// Secrets of podman's, by its name for them.

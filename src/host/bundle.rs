@@ -109,6 +109,7 @@ impl Bundle {
         let names = |names: Vec<&String>| names.into_iter().fold(String::new(), |text, name| text + name + "\n");
         let secrets = names(content.secrets.keys().collect());
         let images = names(content.images.keys().collect());
+        let estate = if content.is_empty() { String::new() } else { format!("{}\n", generation.header.estate) };
         let files = [
             ("manifest.json", generation.text()),
             ("files", content.file_list()),
@@ -116,6 +117,8 @@ impl Bundle {
             ("units", content.unit_list()),
             ("secrets", secrets),
             ("images", images),
+            ("volumes", content.volume_list()),
+            ("estate", estate),
             ("do", steps(does)),
             ("undo", steps(undo)),
             ("force", force.to_owned()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use crate::digest::Digest;
 use crate::name::{EstateName, ServiceName};
 use crate::unit::Meaning;
@@ -60,10 +61,26 @@ pub struct Content {
     pub files: BTreeMap<String, FileRecord>,
     /// What its units mean, by the path of their file.
     pub meanings: BTreeMap<String, Arc<Meaning>>,
+    /// Whose manager runs a unit, by the path of its file, where it is not the system's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Account>,
     /// podman's secrets, by name, and the groups that use them.
     pub secrets: BTreeMap<String, BTreeSet<ServiceName>>,
     /// Images, by the reference that units name, and the groups that run them.
     pub images: BTreeMap<String, BTreeSet<ServiceName>>,
+    /// Units that were stopped on purpose, by the path that their file had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub halted: BTreeMap<String, Halted>,
+}
+
+/// A unit that was stopped on purpose. Its file is away, so that no boot starts it; what it uses stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Halted {
+    /// The groups that it is there for.
+    pub of: BTreeSet<ServiceName>,
+    /// What it means.
+    pub meaning: Arc<Meaning>,
 }
 
 /// Everything that wharf put on one host.
@@ -150,11 +167,27 @@ impl Content {
         names.fold(String::new(), |text, name| text + name + "\n")
     }
 
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.halted.is_empty()
+    }
+
+    /// The volumes that its units make, as podman knows them and whose they are.
+    pub fn volumes(&self) -> impl Iterator<Item = String> {
+        self.meanings.iter().filter_map(|(path, meaning)| match &**meaning {
+            Meaning::Volume(volume) => Some(self.object(path, volume.parts().name.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The same, a line each.
+    pub fn volume_list(&self) -> String {
+        self.volumes().fold(String::new(), |text, name| text + &name + "\n")
+    }
+
     /// The units to ask about, as systemd names them.
     pub fn unit_list(&self) -> String {
-        let names: BTreeSet<String> =
-            self.meanings.values().map(|meaning| meaning.unit().service().to_string()).collect();
-        names.into_iter().fold(String::new(), |text, name| text + &name + "\n")
+        self.units().into_iter().fold(String::new(), |text, name| text + &name + "\n")
     }
 }
 

@@ -9,7 +9,9 @@
 #                               confirmed last
 # /etc/wharf/undoing            the same while it is taken back
 # /etc/wharf/undone             what was taken back last, until something is confirmed
+# /etc/wharf/estate             whose host it is
 # /var/lib/wharf/files/         files by content, which containers mount
+# /var/lib/wharf/volumes/       an empty file for each volume that units of ours have made
 # /run/wharf/lease              who may change this host
 set -u
 held= failing=failed
@@ -52,6 +54,77 @@ whole() { cat > "$1.new" && sync "$1.new" && mv -T "$1.new" "$1"; }
 
 files_of() { [ "$1" = 0 ] || cat "$etc/generations/$1/files"; }
 
+# --- whose it is ----------------------------------------------------------------------------------------------------
+
+# Units, images, secrets and containers of an ordinary account are called ~ACCOUNT/NAME; it has a manager and a podman of
+# its own.
+
+# Sets `account`, nothing for root's, and `object`. $1 what something is called.
+whose() {
+    case $1 in
+    '~'*/*) account=${1#?} account=${account%%/*} object=${1#*/} ;;
+    *) account= object=$1 ;;
+    esac
+}
+
+# Runs a program as an account. $1 it, or nothing for root; then the words.
+as() {
+    [ -n "$1" ] || { shift && "$@" && return; return; }
+    (
+        uid=$(id -u "$1") && cd / || exit
+        eval "home=~$1"
+        as=$1
+        shift
+        # A program of podman's that stays keeps what it is given open.
+        exec runuser -u "$as" -- env HOME="$home" XDG_RUNTIME_DIR="/run/user/$uid" \
+            DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" "$@"
+    )
+}
+
+# Whether an account's manager runs.
+is_awake() { [ -S "/run/user/$(id -u "$1")/systemd/private" ]; }
+
+# Sees to it that it does.
+awake() { is_awake "$1" || systemctl start "user@$(id -u "$1").service"; }
+
+# The accounts that a list of things names, a line each on standard input.
+accounts() { sed -n 's,^~\([^/]*\)/.*,\1,p' | sort -u; }
+
+# The accounts whose units generations have.
+accounts_of() {
+    for number; do
+        [ ! -e "$etc/generations/$number/units" ] || cat "$etc/generations/$number/units"
+    done | accounts
+}
+
+# Lets each manager do something with its units. $1 the words for systemctl before them, then the units. No longer than
+# `limit` says, where it says something.
+ctl() {
+    words=$1 failure=0
+    shift
+    for manager in - $(printf '%s\n' "$@" | accounts); do
+        mine=
+        for each; do
+            whose "$each"
+            [ "${account:--}" != "$manager" ] || mine="$mine $object"
+        done
+        [ -n "$mine" ] || continue
+        case $manager in
+        -) ${limit:+timeout "$limit"} systemctl $words $mine || failure=$? ;;
+        *) as "$manager" ${limit:+timeout "$limit"} systemctl --user $words $mine || failure=$? ;;
+        esac
+    done
+    return "$failure"
+}
+
+# Lets managers read their units again. $1 and $2 the generations whose units those are or were.
+reread() {
+    systemctl daemon-reload || return
+    for account in $(accounts_of "$1" "$2"); do
+        awake "$account" && as "$account" systemctl --user daemon-reload || return
+    done
+}
+
 # --- what the host is -----------------------------------------------------------------------------------------------
 
 facts() {
@@ -65,6 +138,9 @@ facts() {
     echo "cgroups $(stat -f -c %T /sys/fs/cgroup)"
     echo "boot $(cat /proc/sys/kernel/random/boot_id)"
     echo "uptime $(now)"
+    for file in "$1"/account.*; do
+        [ ! -e "$file" ] || echo "account ${file##*/account.} $(cat "$file")"
+    done
     echo "clock $(date +%s)"
     for program in podman systemctl systemd-run tar find xargs; do
         command -v "$program" > /dev/null || echo "lacks $program"
@@ -74,6 +150,9 @@ facts() {
     done
 }
 
+# What is asked of units.
+shown=Id,LoadState,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestampMonotonic,NeedDaemonReload
+
 # Tells everything. $1 the paths to look at and $2 the units, a line each, beside those that a generation of ours has.
 probe() {
     temporary=$(mktemp -d) || die "no folder for temporary files"
@@ -82,6 +161,7 @@ probe() {
     podman images --no-trunc --format '{{range .RepoDigests}}{{.}} {{end}}' > "$temporary/images" 2>/dev/null &
     podman secret ls --format '{{.Name}}' > "$temporary/secrets" 2>/dev/null &
     podman ps --all --format '{{.Names}} {{.State}} {{.Status}}' > "$temporary/containers" 2>/dev/null &
+    podman volume ls --format '{{.Name}}' > "$temporary/volumes" 2>/dev/null &
     here=$(current)
     {
         printf '%s' "$1"
@@ -91,12 +171,14 @@ probe() {
     {
         printf '%s' "$2"
         [ "$here" = 0 ] || cat "$etc/generations/$here/units" 2>/dev/null
-    } | sort -u > "$temporary/units"
+    } | sort -u > "$temporary/all"
+    grep -v '^~' "$temporary/all" > "$temporary/units"
+    for account in $(accounts < "$temporary/all"); do probe_account "$account" & done
     put_of stat sh -c 'tr "\n" "\0" < "$1" | xargs -0 -r stat -c "%a %u %g %f %n"' sh "$temporary/paths"
     put_of sums sh -c 'tr "\n" "\0" < "$1" | xargs -0 -r sha256sum' sh "$temporary/paths"
     if [ -s "$temporary/units" ]; then
-        put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property=Id,LoadState,ActiveState,SubState,Result,NRestarts,ActiveEnterTimestampMonotonic,NeedDaemonReload --' \
-            sh "$temporary/units"
+        put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property="$2" --' \
+            sh "$temporary/units" "$shown"
     fi
     for name in estate current intent undoing undone; do
         [ ! -e "$etc/$name" ] || put_of "$name" cat "$etc/$name"
@@ -111,14 +193,67 @@ probe() {
         sh "$var/tasks"
     wait
     put_of facts facts "$temporary"
-    for name in images secrets containers; do put_of "$name" cat "$temporary/$name"; done
+    put_of made sh -c 'cd "$1" 2>/dev/null && find . -type f | cut -c 3-' sh "$var/volumes"
+    for name in units images secrets containers volumes; do
+        for file in "$temporary/$name" "$temporary/$name".*; do
+            [ ! -e "$file" ] || [ "$file" = "$temporary/units" ] || put_of "$name" cat "$file"
+        done
+    done
 }
 
-# Shows files. $1 their paths, a line each.
+# Looks what an account has. One whose manager does not run has nothing that is up.
+probe_account() {
+    id -u "$1" > "$temporary/account.$1" 2>/dev/null || {
+        rm -f "$temporary/account.$1"
+        return 0
+    }
+    if is_awake "$1"; then
+        as "$1" podman images --no-trunc --format "{{range .RepoDigests}}~$1/{{.}} {{end}}" > "$temporary/images.$1" 2>/dev/null
+        as "$1" podman volume ls --format "~$1/{{.Name}}" > "$temporary/volumes.$1" 2>/dev/null
+        as "$1" podman secret ls --format "~$1/{{.Name}}" > "$temporary/secrets.$1" 2>/dev/null
+        as "$1" podman ps --all --format "~$1/{{.Names}} {{.State}} {{.Status}}" > "$temporary/containers.$1" 2>/dev/null
+        as "$1" systemctl --user show --property="$shown" -- $(sed -n "s,^~$1/,,p" "$temporary/all") 2>/dev/null \
+            | sed "s,^Id=,Id=~$1/," > "$temporary/units.$1"
+    else
+        sed -n "s,^\(~$1/.*\),Id=\1\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n,p" "$temporary/all" \
+            > "$temporary/units.$1"
+    fi
+}
+
+# Shows files. $1 their paths, a line each, $2 how many bytes one may have.
 show() {
     printf '%s' "$1" | while IFS= read -r path; do
+        [ -f "$path" ] || continue
         put path "$path"
-        put_of file cat "$path"
+        size=$(stat -c %s "$path")
+        if [ "$size" -gt "$2" ]; then
+            put large "$size"
+        elif [ "$(tr -d '\000' < "$path" | wc -c)" = "$size" ]; then
+            put_of file cat "$path"
+        else
+            put binary "$size"
+        fi
+    done
+}
+
+# Tells how much volumes hold. $1 their names, a line each.
+sizes() {
+    printf '%s' "$1" | while IFS= read -r name; do
+        whose "$name"
+        folder=$(as "$account" podman volume inspect --format '{{.Mountpoint}}' "$object" 2>/dev/null) || continue
+        kib=$(timeout 10 du -s -k "$folder" 2>/dev/null) || continue
+        put volume "${kib%%[!0-9]*} $name"
+    done
+}
+
+# Tells what units wrote to the journal. $1 matches of journalctl, $2 since when, $3 how many lines, $4 `follow` or nothing. The
+# matches are words.
+logs() {
+    set -f
+    follow=
+    [ -z "$4" ] || follow=--follow
+    journalctl --no-pager --quiet --output=short-unix --lines="$3" ${2:+"--since=$2"} $follow $1 2>&1 | while IFS= read -r line; do
+        put line "$line"
     done
 }
 
@@ -202,11 +337,15 @@ pull() {
         export CONTAINERS_REGISTRIES_CONF
     fi
     printf '%s' "$1" > "$temporary/wanted"
+    # Other accounts read the one file that says where from.
+    chmod 0755 "$temporary"
+    for account in $(accounts < "$temporary/wanted"); do awake "$account" || die "the manager of $account does not start"; done
     while IFS= read -r reference; do
-        podman image exists "$reference" && continue
+        whose "$reference"
+        as "$account" podman image exists "$object" && continue
         lease_hold "$held" 300
         event "pull $reference"
-        podman pull --quiet "$reference" > /dev/null 2> "$temporary/said" < /dev/null || {
+        as "$account" podman pull --quiet "$object" > /dev/null 2> "$temporary/said" < /dev/null || {
             put failed "podman pull $reference: $(last "$temporary/said")"
             return 0
         }
@@ -232,10 +371,12 @@ stage() {
     lease_hold "$held" 120
     move "$temporary/blobs" "$etc/blobs"
     move "$temporary/files" "$var/files"
-    for file in "$temporary/secrets"/*; do
+    for file in "$temporary/secrets"/* "$temporary/secrets"/~*/*; do
         [ -f "$file" ] || continue
-        name=${file##*/}
-        podman secret inspect "$name" > /dev/null 2>&1 || podman secret create "$name" "$file" > /dev/null || die "podman keeps no secret $name"
+        whose "${file#"$temporary/secrets/"}"
+        [ -z "$account" ] || awake "$account" || die "the manager of $account does not start"
+        as "$account" podman secret inspect "$object" > /dev/null 2>&1 \
+            || cat "$file" | as "$account" podman secret create "$object" - > /dev/null || die "podman keeps no secret $object"
         rm -f "$file"
     done
     for folder in "$temporary"/generations/*; do
@@ -271,6 +412,12 @@ move() {
     sync -f "$2"
 }
 
+# Ends with what a generator said of a unit that it refuses.
+refused() {
+    printf '%s\n' "$said" | grep -v 'Loading source unit file' > "$2.said"
+    die "$generator refuses a unit: $(last "$2.said")"
+}
+
 # Lets the host's own generator read the units of a generation that is not live. $1 its list, $2 a folder for it.
 generators() {
     rm -rf "$2"
@@ -278,7 +425,10 @@ generators() {
     while read -r sha _ _ _ path; do
         [ -e "$etc/blobs/$sha" ] || die "the bytes of $path are not here"
         case $path in
-        /etc/containers/systemd/users/*) ;;
+        /etc/containers/systemd/users/*)
+            mkdir -p "$2/users/$(basename "${path%/*}")"
+            cp "$etc/blobs/$sha" "$2/users/${path#/etc/containers/systemd/users/}"
+            ;;
         /etc/containers/systemd/*) cp "$etc/blobs/$sha" "$2/quadlet/${path##*/}" ;;
         /etc/systemd/system/*/*) ;;
         /etc/systemd/system/*) cp "$etc/blobs/$sha" "$2/systemd/${path##*/}" ;;
@@ -286,8 +436,11 @@ generators() {
     done < "$1"
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
-        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) ||
-            die "$generator refuses a unit: $(printf '%s\n' "$said" | grep -v 'Loading source unit file' | tail -n 5 | paste -s -d '|' | sed 's/|/; /g')"
+        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
+        for folder in "$2/users"/*; do
+            [ -d "$folder" ] || continue
+            said=$(QUADLET_UNIT_DIRS="$folder" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
+        done
         break
     done
     rm -rf "$2"
@@ -341,6 +494,19 @@ switch() {
     comm -23 "$run/from.paths" "$run/to.paths" | while IFS= read -r path; do rm -f "$path"; done
     sync -f "$etc"
     if [ "$2" = 0 ]; then rm -f "$etc/current"; else echo "$2" | whole "$etc/current" || return 1; fi
+    # A host that has nothing left is nobody's.
+    if [ -s "$etc/generations/$2/estate" ]; then
+        whole "$etc/estate" < "$etc/generations/$2/estate" || return 1
+    else
+        rm -f "$etc/estate"
+    fi
+    if [ -s "$etc/generations/$2/volumes" ]; then
+        mkdir -p "$var/volumes"
+        while IFS= read -r name; do
+            case $name in */*) mkdir -p "$var/volumes/${name%/*}" ;; esac
+            : >> "$var/volumes/$name"
+        done < "$etc/generations/$2/volumes"
+    fi
     sync -f "$etc"
 }
 
@@ -367,11 +533,11 @@ perform() {
 # The line of a list in the variables verb and rest. $1 from, $2 to.
 step() {
     case $verb in
-    switch) switch "$1" "$2" "$etc/generations/$2/force" && systemctl daemon-reload ;;
+    switch) switch "$1" "$2" "$etc/generations/$2/force" && reread "$1" "$2" ;;
     sysctl) /usr/lib/systemd/systemd-sysctl "$rest" ;;
     modules) /usr/lib/systemd/systemd-modules-load "$rest" ;;
     tmpfiles) systemd-tmpfiles --create "$rest" ;;
-    stop) systemctl stop $rest ;;
+    stop) stop $rest ;;
     start | restart | reload) job "$verb" $rest ;;
     gate) gate $rest ;;
     # Their words are quoted.
@@ -395,23 +561,24 @@ of_step() {
     esac
 }
 
-# Takes a volume or a network away, where it is there. $1 its kind, rm, $3 its name.
-drop() {
-    podman "$1" exists "$3" || return 0
-    podman "$@" > /dev/null
+# Ends units; what systemd does not know is ended.
+stop() {
+    known= limit=
+    for unit; do [ "$(ctl "show --value --property=LoadState" "$unit")" = not-found ] || known="$known $unit"; done
+    [ -z "$known" ] || ctl stop $known
 }
 
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.
 job() {
     what=$1 limit=$2
     shift 2
-    [ "$what" != reload ] || set -- $(for unit; do ! systemctl --quiet is-active "$unit" || echo "$unit"; done)
+    [ "$what" != reload ] || set -- $(for unit; do ! ctl "--quiet is-active" "$unit" || echo "$unit"; done)
     [ $# -gt 0 ] || return 0
-    systemctl reset-failed "$@" 2>/dev/null
-    timeout "$limit" systemctl "$what" "$@"
+    ctl reset-failed "$@" 2>/dev/null
+    ctl "$what" "$@"
     code=$?
     for unit; do
-        state=$(systemctl show --value --property=ActiveState "$unit")
+        state=$(ctl "show --value --property=ActiveState" "$unit")
         case $state in
         active) ;;
         *)
@@ -424,14 +591,34 @@ job() {
     return "$code"
 }
 
+# Takes podman's volume or network away, with what it holds. $1 which, $2 its name.
+drop() {
+    kind=$1
+    whose "$2"
+    if as "$account" podman "$kind" exists "$object"; then as "$account" podman "$kind" rm "$object" > /dev/null || return; fi
+    [ "$kind" != volume ] || rm -f "$var/volumes/$2"
+}
+
 # The end of a unit's journal.
-journal() { put journal "$1$newline$(journalctl --no-pager --quiet --lines=20 --output=cat --unit "$1" 2>/dev/null)"; }
+journal() {
+    whose "$1"
+    name=$1
+    if [ -z "$account" ]; then
+        set -- --unit "$object"
+    else
+        uid=_UID=$(id -u "$account")
+        set -- "$uid" "_SYSTEMD_USER_UNIT=$object" + "$uid" "USER_UNIT=$object"
+    fi
+    put journal "$name$newline$(journalctl --no-pager --quiet --lines=20 --output=cat "$@" 2>/dev/null)"
+}
 
 # Runs a program in a container, once. $1 its name, then the words. One that does not run has nothing to be told.
 exec_in() {
     case $(health "$1") in gone) return 0 ;; esac
-    said=$(podman exec "$@" 2>&1 < /dev/null) || {
-        put journal "$1$newline$said"
+    whose "$1"
+    shift
+    said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null) || {
+        put journal "$object$newline$said"
         return 1
     }
 }
@@ -439,10 +626,11 @@ exec_in() {
 # The same until it ends well. $1 seconds, $2 the container, then the words.
 ready_in() {
     until=$(($(now) + $1))
-    shift
-    until said=$(podman exec "$@" 2>&1 < /dev/null); do
+    whose "$2"
+    shift 2
+    until said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null); do
         if [ "$(now)" -ge "$until" ]; then
-            put journal "$1$newline$said"
+            put journal "$object$newline$said"
             return 1
         fi
         sleep 1
@@ -486,7 +674,8 @@ gate() {
 
 # healthy, starting, unhealthy; running where there is no check; gone.
 health() {
-    found=$(podman inspect --type container --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$1" 2>/dev/null) || found=gone
+    whose "$1"
+    found=$(as "$account" podman inspect --type container --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$object" 2>/dev/null) || found=gone
     case $found in
     "running " | "running <no value>") echo running ;;
     running\ *) echo "${found#running }" ;;
@@ -503,7 +692,7 @@ task() {
             case $state in
             done) return 0 ;;
             running)
-                if [ "$(systemctl show --value --property=ActiveState "$5")" = activating ]; then
+                if [ "$(ctl "show --value --property=ActiveState" "$5")" = activating ]; then
                     event "attach $5"
                 elif [ "$4" != idempotent ]; then
                     event "unknown $5"
@@ -516,8 +705,9 @@ task() {
     fi
     mkdir -p "$var/tasks"
     echo "running $2" | whole "$record"
-    systemctl reset-failed "$5" 2>/dev/null
-    if timeout "$3" systemctl start "$5"; then
+    ctl reset-failed "$5" 2>/dev/null
+    limit=$3
+    if ctl start "$5"; then
         echo "done $2" | whole "$record"
     else
         echo "failed $2" | whole "$record"
@@ -658,7 +848,7 @@ settle() {
         else
             echo "generation $to of plan $plan is not confirmed, and may not be taken back: it stays"
             switch "$from" "$to" "" || echo "not all files are those of generation $to"
-            systemctl daemon-reload
+            reread "$from" "$to"
         fi
     fi
     if [ -e "$etc/undoing" ]; then
@@ -669,11 +859,15 @@ settle() {
         else
             echo "not all files are those of generation $from"
         fi
-        systemctl daemon-reload
+        reread "$from" "$to"
     fi
     for target in /etc/systemd/system/wharf-*.target; do
         [ ! -e "$target" ] || systemctl start --no-block "${target##*/}"
     done
+    here=$(current) limit=
+    for account in $(accounts_of "$here"); do awake "$account"; done
+    set -- $(sed -n '/^~.*\.target$/p' "$etc/generations/$here/units" 2>/dev/null)
+    [ $# -eq 0 ] || ctl "start --no-block" "$@"
 }
 
 result() { [ "$1" = 0 ] || echo "$2" | whole "$etc/generations/$1/result"; }
@@ -748,7 +942,7 @@ undo_now() {
         put failed "the files of generation $from: $(last "$run/step.said")"
         return 0
     }
-    systemctl daemon-reload
+    reread "$from" "$to"
     bad=
     perform "$run/undo.after" "$to" "$from" || bad=", and not all is up"
     undone "$1" "$bad"
@@ -778,7 +972,8 @@ grant() {
     record="$var/tasks/$1" identity=$2 container=$3
     shift 3
     [ "$(cat "$record" 2>/dev/null)" != "done $identity" ] || return 0
-    said=$(podman exec --interactive "$container" "$@" 2>&1) || {
+    whose "$container"
+    said=$(as "$account" podman exec --interactive "$object" "$@" 2>&1) || {
         put failed "$(printf '%s' "$said" | tail -n 5)"
         return 0
     }
@@ -833,7 +1028,9 @@ collect() {
             [ -e "$etc/generations/$number/$kind" ] || continue
             while IFS= read -r name; do
                 grep -q -x -F -e "$name" "$run/kept.$kind" 2>/dev/null && continue
-                if [ "$kind" = secrets ]; then podman secret rm "$name"; else podman rmi "$name"; fi > /dev/null 2>&1
+                whose "$name"
+                if [ "$kind" = secrets ]; then as "$account" podman secret rm "$object"; else as "$account" podman rmi "$object"; fi \
+                    > /dev/null 2>&1 < /dev/null
             done < "$etc/generations/$number/$kind"
         done
         rm -rf "$etc/generations/$number"

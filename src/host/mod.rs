@@ -3,6 +3,7 @@
 //! One round trip a phase: a script and what it needs go in on standard input, frames come back on standard output. A host
 //! needs sh, tar, podman and systemd; nothing of wharf's runs there but what lies below /etc/wharf.
 
+mod account;
 mod bundle;
 mod frame;
 mod generation;
@@ -11,10 +12,11 @@ mod probe;
 mod script;
 mod step;
 
+pub use account::{Account, bare};
 pub use bundle::{Bundle, BundleError};
 pub use frame::{Frame, FrameError, Frames};
-pub use generation::{Content, FileRecord, Generation, GenerationError, Header};
+pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, Header};
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
-pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen};
+pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen, VolumeSeen};
 pub use script::{Call, script};
 pub use step::Step;

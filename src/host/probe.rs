@@ -31,6 +31,8 @@ pub struct Facts {
     pub clock: u64,
     /// Programs that it does not have, of those that wharf runs there.
     pub lacks: BTreeSet<String>,
+    /// Accounts that were asked for and are there, with their ids.
+    pub accounts: BTreeMap<String, u32>,
     /// Free room, by path.
     pub disks: BTreeMap<String, Disk>,
     /// The estate whose host it is.
@@ -59,6 +61,17 @@ pub struct Facts {
     pub lease: Option<Lease>,
     /// Tasks that were run, by their record's name.
     pub tasks: BTreeMap<String, TaskRecord>,
+    /// Volumes that units of ours have made, and that are there.
+    pub volumes: BTreeMap<String, VolumeSeen>,
+}
+
+/// A volume that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct VolumeSeen {
+    /// What it holds, in KiB; none where nobody asked, or it takes too long to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kib: Option<u64>,
 }
 
 /// Free room.
@@ -220,6 +233,7 @@ impl Facts {
     pub fn read(frames: &[Frame]) -> Result<Self, FactError> {
         let mut facts = Self::default();
         let mut heard = false;
+        let (mut made, mut there) = (BTreeSet::new(), BTreeSet::new());
         for frame in frames {
             let text = frame.text.as_str();
             match frame.name.as_str() {
@@ -240,16 +254,15 @@ impl Facts {
                 "undone" => facts.undone = Some(undone(text)),
                 "stat" => facts.stat(text),
                 "sums" => facts.sums(text),
-                "units" => facts.units = units(text),
-                "images" => facts.images = text.split_whitespace().map(str::to_owned).collect(),
-                "secrets" => facts.secrets = text.lines().map(str::to_owned).collect(),
+                "units" => facts.units.extend(units(text)),
+                "images" => facts.images.extend(text.split_whitespace().map(str::to_owned)),
+                "secrets" => facts.secrets.extend(text.lines().map(str::to_owned)),
                 "containers" => {
-                    facts.containers = text
-                        .lines()
-                        .filter_map(|line| line.split_once(' '))
-                        .map(|(name, state)| (name.to_owned(), container(state)))
-                        .collect();
+                    let lines = text.lines().filter_map(|line| line.split_once(' '));
+                    facts.containers.extend(lines.map(|(name, state)| (name.to_owned(), container(state))));
                 }
+                "made" => made = text.lines().collect(),
+                "volumes" => there.extend(text.lines()),
                 "lease" => facts.lease = Some(Lease::read(text)),
                 "tasks" => {
                     let words = text.lines().filter_map(|line| {
@@ -264,6 +277,8 @@ impl Facts {
                 _ => {}
             }
         }
+        let volumes = made.intersection(&there).map(|name| ((*name).to_owned(), VolumeSeen::default()));
+        facts.volumes = volumes.collect();
         if heard { Ok(facts) } else { Err(FactError::Nothing) }
     }
 
@@ -279,6 +294,10 @@ impl Facts {
                 "boot" => self.boot = value.to_owned(),
                 "uptime" => self.uptime = value.parse().unwrap_or(0),
                 "clock" => self.clock = value.parse().unwrap_or(0),
+                "account" => {
+                    let account = value.split_once(' ').and_then(|(name, uid)| Some((name, uid.parse().ok()?)));
+                    self.accounts.extend(account.map(|(name, uid)| (name.to_owned(), uid)));
+                }
                 "disk" => {
                     let disk = value.rsplit_once(' ').and_then(|(path, free)| Some((path, free.parse().ok()?)));
                     self.disks.extend(disk.map(|(path, free_kib)| (path.to_owned(), Disk { free_kib })));

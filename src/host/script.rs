@@ -17,6 +17,24 @@ pub enum Call {
     Show {
         /// Their paths.
         paths: Vec<String>,
+        /// How many bytes one may have.
+        most: u64,
+    },
+    /// Tells how much volumes hold.
+    Sizes {
+        /// Their names.
+        volumes: Vec<String>,
+    },
+    /// Tells what units wrote to the journal.
+    Logs {
+        /// Matches of journalctl(1): `FIELD=VALUE`, `+` between those of which one is enough.
+        matches: Vec<String>,
+        /// As journalctl(1) takes it.
+        since: Option<String>,
+        /// How many lines at most; none for all.
+        lines: Option<u64>,
+        /// Whether to go on with what is written from now on.
+        follow: bool,
     },
     /// Tells of every generation that is kept.
     Generations,
@@ -121,7 +139,15 @@ pub fn script(call: &Call) -> String {
 fn words(call: &Call) -> String {
     match call {
         Call::Probe { paths, units } => format!("probe {} {}", lines(paths), lines(units)),
-        Call::Show { paths } => format!("show {}", lines(paths)),
+        Call::Show { paths, most } => format!("show {} {most}", lines(paths)),
+        Call::Sizes { volumes } => format!("sizes {}", lines(volumes)),
+        Call::Logs { matches, since, lines, follow } => format!(
+            "logs {} {} {} {}",
+            word(&matches.join(" ")),
+            word(since.as_deref().unwrap_or_default()),
+            lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+            word(if *follow { "follow" } else { "" })
+        ),
         Call::Generations => "generations".to_owned(),
         Call::Lease { token, seconds, says, over } => {
             let over = over.as_deref().unwrap_or_default();
@@ -170,7 +196,7 @@ mod tests {
 
     #[test]
     fn of_a_script_that_was_cut_off_nothing_is_run() {
-        let whole = script(&Call::Show { paths: vec!["/etc/hostname".to_owned()] });
+        let whole = script(&Call::Show { paths: vec!["/etc/hostname".to_owned()], most: 1 << 20 });
         // Beside its end, where the call is, so many places that every part of it is one.
         let ends = (0..whole.len()).step_by(997).chain(whole.len() - 90..whole.len() - 2);
         for end in ends {

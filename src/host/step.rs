@@ -85,6 +85,21 @@ pub enum Step {
 }
 
 impl Step {
+    /// The units and podman's objects that it names.
+    pub fn objects(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) => Vec::new(),
+            Self::Stop { units }
+            | Self::Start { units, .. }
+            | Self::Restart { units, .. }
+            | Self::Reload { units, .. } => units.iter_mut().collect(),
+            Self::Gate { containers, .. } => containers.iter_mut().collect(),
+            Self::Drop { name, .. } => vec![name],
+            Self::Task { unit, .. } => vec![unit],
+            Self::Exec { container, .. } => vec![container],
+        }
+    }
+
     /// How long it takes at most, in seconds.
     pub fn budget(&self) -> u64 {
         match self {
@@ -108,7 +123,7 @@ impl fmt::Display for Step {
             Self::Sysctl(path) => write!(f, "sysctl {path}"),
             Self::Modules(path) => write!(f, "modules {path}"),
             Self::Tmpfiles(path) => write!(f, "tmpfiles {path}"),
-            Self::Drop { kind, name } => write!(f, "drop {kind} rm {name}"),
+            Self::Drop { kind, name } => write!(f, "drop {kind} {name}"),
             Self::Task { record, identity, seconds, idempotent, unit } => {
                 let again = if *idempotent { "idempotent" } else { "once" };
                 write!(f, "task {record} {identity} {seconds} {again} {unit}")

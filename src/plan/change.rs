@@ -18,10 +18,14 @@ pub enum Class {
     Start,
     /// A service is started anew.
     Restart,
+    /// A service ends, and what it uses stays.
+    Stop,
     /// A network or a volume is taken away and made anew.
     Replace,
     /// Something is taken away.
     Remove,
+    /// A volume is taken away with what it holds.
+    Destroy,
 }
 
 impl Class {
@@ -32,8 +36,10 @@ impl Class {
             Self::Reload => "reload",
             Self::Start => "start",
             Self::Restart => "restart",
+            Self::Stop => "stop",
             Self::Replace => "replace",
             Self::Remove => "remove",
+            Self::Destroy => "destroy",
         }
     }
 }
@@ -46,6 +52,10 @@ pub enum Reason {
     New,
     /// No spec asks for it any more.
     Gone,
+    /// Whoever made the plan asks for it.
+    Asked,
+    /// It was stopped on purpose.
+    Stopped,
     /// Its image is another one.
     Image {
         /// The manifest that runs.

@@ -23,6 +23,12 @@ pub(super) fn changes(applied: &Content, wanted: &Content, facts: &Facts) -> Vec
     for path in paths.iter().filter(|path| !is_unit(path, applied, wanted) && !path.starts_with(CONTENT)) {
         found.extend(file(path, applied, wanted, facts));
     }
+    // What was stopped and is asked for by nobody any more.
+    let over = applied.halted.iter().filter(|(path, _)| !wanted.halted.contains_key(*path));
+    for (_, halted) in over.filter(|(path, _)| !wanted.meanings.contains_key(*path)) {
+        let (object, services) = (halted.meaning.unit().to_string(), halted.of.clone());
+        found.push(Change { object, services, class: Class::Remove, reasons: vec![Reason::Gone], wave: 0 });
+    }
     found.sort();
     found
 }
@@ -113,14 +119,15 @@ fn odd(record: &FileRecord, seen: &crate::host::FileSeen) -> Option<Odd> {
 }
 
 /// What systemd says of a unit that should be up and is not; none where it is, or where it was not asked.
-fn down(meaning: &Meaning, facts: &Facts) -> Option<String> {
+fn down(path: &str, meaning: &Meaning, content: &Content, facts: &Facts) -> Vec<(String, String)> {
     match meaning {
         Meaning::Container(container) if !is_task(container) => {}
         Meaning::Service(_) | Meaning::Timer(_) | Meaning::Target(_) => {}
-        _ => return None,
+        _ => return Vec::new(),
     }
-    let seen = facts.units.get(&meaning.unit().service().to_string())?;
-    (!seen.is_up()).then(|| format!("{} ({})", seen.active, seen.sub))
+    let units = content.units_of(path, meaning).into_iter();
+    let seen = units.filter_map(|unit| Some((facts.units.get(&unit)?, unit))).filter(|(seen, _)| !seen.is_up());
+    seen.map(|(seen, unit)| (unit, format!("{} ({})", seen.active, seen.sub))).collect()
 }
 
 fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Option<Change> {
@@ -137,7 +144,9 @@ fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Optio
     };
     let (Some(old), Some(new)) = (old, new) else {
         return match (new.is_some(), runs) {
+            (false, _) if wanted.halted.contains_key(path) => change(Class::Stop, vec![Reason::Asked]),
             (false, _) => change(Class::Remove, vec![Reason::Gone]),
+            (true, true) if applied.halted.contains_key(path) => change(Class::Start, vec![Reason::Stopped]),
             (true, true) => change(Class::Start, vec![Reason::New]),
             (true, false) => change(Class::FileOnly, vec![Reason::New]),
         };
@@ -162,7 +171,7 @@ fn unit(path: &str, applied: &Content, wanted: &Content, facts: &Facts) -> Optio
         // Nobody knows what runs there.
         class = if runs { Class::Restart } else { class };
     }
-    if let Some(state) = down(new, facts) {
+    if let Some((_, state)) = down(path, new, wanted, facts).into_iter().next() {
         reasons.push(Reason::Down { state });
         class = class.max(Class::Start);
     }
@@ -285,10 +294,9 @@ pub(super) fn drift(applied: &Content, facts: &Facts) -> Vec<Drift> {
         };
         found.extend(odd.map(|odd| Drift { object: path.clone(), odd }));
     }
-    for meaning in applied.meanings.values() {
-        if let Some(state) = down(meaning, facts) {
-            found.push(Drift { object: meaning.unit().service().to_string(), odd: Odd::Down { state } });
-        }
+    for (path, meaning) in &applied.meanings {
+        let down = down(path, meaning, applied, facts).into_iter();
+        found.extend(down.map(|(object, state)| Drift { object, odd: Odd::Down { state } }));
     }
     let objects = applied.images.keys().filter(|name| !facts.images.contains(*name));
     let objects = objects.chain(applied.secrets.keys().filter(|name| !facts.secrets.contains(*name)));

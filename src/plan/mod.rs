@@ -2,9 +2,12 @@
 //!
 //! Pure: the same specs and facts give the same plan. Printing it, saving it and applying it are three readers of one value.
 
+mod aim;
 mod change;
 mod differ;
+mod guard;
 mod order;
+mod removal;
 mod task;
 mod wave;
 
@@ -14,11 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{Ground, HostDesired};
 use crate::digest::Digest;
-use crate::host::{Content, Facts, FileRecord, Intent, Step};
+use crate::host::{Account, Content, Facts, FileRecord, Intent, Step};
 use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::unit::Meaning;
 
+pub use aim::{Aim, Purpose, Volumes, destroyed, left_over, stopped};
 pub use change::{Change, Class, Drift, Odd, Reason};
+pub use guard::{Allow, Refusal, Scene, refusals};
+pub use removal::{Loss, LossKind};
 pub use wave::{Batch, Wave};
 
 /// The version of the plan's JSON.
@@ -34,6 +40,8 @@ pub struct Plan {
     pub id: String,
     /// The estate.
     pub estate: EstateName,
+    /// What was asked for.
+    pub aim: Aim,
     /// Every host of the estate that the plan is about.
     pub hosts: BTreeMap<HostName, HostPlan>,
     /// What happens, in order. Hosts of one wave are changed at the same time.
@@ -53,6 +61,12 @@ pub struct HostPlan {
     /// What changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// Volumes that nothing uses any more, and that stay with what they hold.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keeps: BTreeSet<String>,
+    /// What is gone for good.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub loses: BTreeSet<Loss>,
     /// What is not as wharf left it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
@@ -138,15 +152,6 @@ pub struct Grant {
     pub identity: String,
 }
 
-/// What a plan is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Hosts get what the specs say: tasks run, providers make what is needed of them.
-    Forward,
-    /// Hosts get what they had: nothing is run.
-    Back,
-}
-
 /// What is known of the hosts of an estate: facts, or why there are none.
 pub type Known = BTreeMap<HostName, Result<Facts, String>>;
 
@@ -157,7 +162,12 @@ pub fn content(host: &HostDesired) -> Content {
             FileRecord { sha256: file.digest(), uid: file.uid, gid: file.gid, mode: file.mode, of: file.of.clone() };
         (path.clone(), record)
     });
-    let mut content = Content { files: files.collect(), meanings: host.meanings.clone(), ..Content::default() };
+    let mut content = Content {
+        files: files.collect(),
+        meanings: host.meanings.clone(),
+        accounts: host.accounts.clone(),
+        ..Content::default()
+    };
     let (mut secrets, mut images): (BTreeMap<String, BTreeSet<ServiceName>>, BTreeMap<String, BTreeSet<ServiceName>>) =
         Default::default();
     for (path, meaning) in &host.meanings {
@@ -165,9 +175,9 @@ pub fn content(host: &HostDesired) -> Content {
         let of = host.files.get(path).map(|file| file.of.clone()).unwrap_or_default();
         let parts = container.parts();
         for secret in &parts.storage.secrets {
-            secrets.entry(secret.name.to_string()).or_default().extend(of.iter().cloned());
+            secrets.entry(content.object(path, secret.name.as_str())).or_default().extend(of.iter().cloned());
         }
-        images.entry(parts.image.to_string()).or_default().extend(of);
+        images.entry(content.object(path, &parts.image.to_string())).or_default().extend(of);
     }
     content.secrets = secrets;
     content.images = images;
@@ -175,23 +185,38 @@ pub fn content(host: &HostDesired) -> Content {
 }
 
 /// What to do so that hosts have what they shall have. `wanted` holds the hosts that the plan is about.
-pub fn plan(ground: Ground<'_>, wanted: &BTreeMap<HostName, Content>, known: &Known, purpose: Purpose) -> Plan {
+pub fn plan(ground: Ground<'_>, wanted: &BTreeMap<HostName, Content>, known: &Known, aim: &Aim) -> Plan {
     let mut hosts = BTreeMap::new();
     for (name, content) in wanted {
-        hosts.insert(name.clone(), host_plan(ground, name, content, known.get(name)));
+        hosts.insert(name.clone(), host_plan(ground, name, content, known.get(name), aim));
     }
-    let waves = wave::waves(ground, wanted, known, &mut hosts, purpose);
-    let mut plan = Plan { version: VERSION, id: String::new(), estate: ground.estate.name.clone(), hosts, waves };
+    let waves = wave::waves(ground, wanted, known, &mut hosts, aim.purpose);
+    let mut plan = Plan {
+        version: VERSION,
+        id: String::new(),
+        estate: ground.estate.name.clone(),
+        aim: aim.clone(),
+        hosts,
+        waves,
+    };
     plan.id = plan.digest();
     plan
 }
 
-fn host_plan(ground: Ground<'_>, name: &HostName, wanted: &Content, known: Option<&Result<Facts, String>>) -> HostPlan {
+fn host_plan(
+    ground: Ground<'_>,
+    name: &HostName,
+    wanted: &Content,
+    known: Option<&Result<Facts, String>>,
+    aim: &Aim,
+) -> HostPlan {
     let bare = |standing| HostPlan {
         standing,
         precondition: Precondition::default(),
         wanted: wanted.digest(),
         changes: Vec::new(),
+        keeps: BTreeSet::new(),
+        loses: BTreeSet::new(),
         drift: Vec::new(),
     };
     if let Some(why) = ground.estate.hosts.get(name).and_then(|host| host.maintenance.clone()) {
@@ -202,7 +227,7 @@ fn host_plan(ground: Ground<'_>, name: &HostName, wanted: &Content, known: Optio
         Some(Err(why)) => return bare(Standing::Unreachable { why: why.clone() }),
         Some(Ok(facts)) => facts,
     };
-    let mut host = bare(standing(ground, name, facts));
+    let mut host = bare(standing(ground, name, wanted, facts));
     host.precondition = Precondition::of(facts);
     if host.standing == Standing::Ready {
         let empty = Content::default();
@@ -213,13 +238,17 @@ fn host_plan(ground: Ground<'_>, name: &HostName, wanted: &Content, known: Optio
             let before = facts.before.as_ref().map_or(&empty, |generation| &generation.content);
             differ::again(&mut host.changes, differ::changes(before, wanted, facts), applied);
         }
+        removal::destroyed(&mut host.changes, wanted, facts, &aim.volumes);
+        (host.keeps, host.loses) = removal::removal(applied, wanted, &host.changes);
         host.drift = differ::drift(applied, facts);
     }
     host
 }
 
-fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
-    let estate = facts.generation.as_ref().map(|generation| generation.header.estate.as_str());
+fn standing(ground: Ground<'_>, name: &HostName, wanted: &Content, facts: &Facts) -> Standing {
+    // A generation that holds nothing is nobody's.
+    let live = facts.generation.as_ref().filter(|generation| !generation.content.is_empty());
+    let estate = live.map(|generation| generation.header.estate.as_str());
     if let Some(estate) = estate.or(facts.estate.as_deref()).filter(|estate| *estate != ground.estate.name.as_str()) {
         return Standing::Foreign { estate: estate.to_owned() };
     }
@@ -248,6 +277,9 @@ fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
     {
         return Standing::Unfit { why: format!("it is a {}, and its node says {arch}", facts.arch) };
     }
+    if let Some(why) = wanted.accounts.values().find_map(|account| unfit(account, facts)) {
+        return Standing::Unfit { why };
+    }
     match &facts.intent {
         // Held ones are gone on from: what they began stays.
         Some(intent) if intent.auto || intent.undoing => Standing::Unsettled { intent: intent.clone() },
@@ -255,10 +287,20 @@ fn standing(ground: Ground<'_>, name: &HostName, facts: &Facts) -> Standing {
     }
 }
 
+/// Why a host cannot run what an account shall run.
+fn unfit(account: &Account, facts: &Facts) -> Option<String> {
+    let Account { name, uid } = account;
+    match facts.accounts.get(name.as_str()) {
+        Some(has) if has == uid => None,
+        Some(has) => Some(format!("its account `{name}` has the id {has}, and `run-as` says {uid}")),
+        None => Some(format!("it has no account `{name}`: `useradd --uid {uid} --create-home {name}` makes it")),
+    }
+}
+
 impl Plan {
     /// What identifies it: all but its name.
     fn digest(&self) -> String {
-        let content = (&self.version, &self.estate, &self.hosts, &self.waves);
+        let content = (&self.version, &self.estate, &self.aim, &self.hosts, &self.waves);
         let text = serde_json::to_string(&content).unwrap_or_default();
         Digest::of(text.as_bytes()).hex().chars().take(12).collect()
     }
@@ -300,10 +342,15 @@ pub fn after(applied: &Content, wanted: &Content, done: &BTreeSet<ServiceName>, 
     merge(&mut content.files, &wanted.files, |file| is_done(&file.of));
     merge(&mut content.secrets, &wanted.secrets, is_done);
     merge(&mut content.images, &wanted.images, is_done);
+    merge(&mut content.halted, &wanted.halted, |halted| is_done(&halted.of));
     content.meanings = BTreeMap::new();
+    content.accounts = BTreeMap::new();
     for path in content.files.keys() {
         let of = wanted.files.get(path).filter(|file| is_done(&file.of));
         let from = if of.is_some() { wanted } else { applied };
+        if let Some(account) = from.accounts.get(path) {
+            content.accounts.insert(path.clone(), account.clone());
+        }
         if let Some(meaning) = from.meanings.get(path) {
             content.meanings.insert(path.clone(), meaning.clone());
         }

@@ -39,7 +39,8 @@ impl Event {
 
 /// The manifest that a group's container runs.
 fn image_of(group: &ServiceName, content: &Content) -> Option<String> {
-    content.meanings.values().find_map(|meaning| match &**meaning {
+    let halted = content.halted.values().map(|halted| &halted.meaning);
+    content.meanings.values().chain(halted).find_map(|meaning| match &**meaning {
         Meaning::Container(container) if container.parts().name.as_str() == group.as_str() => {
             Some(container.parts().image.digest().to_string())
         }

@@ -70,7 +70,7 @@ pub(super) fn waves(
     hosts: &mut BTreeMap<HostName, HostPlan>,
     purpose: Purpose,
 ) -> Vec<Wave> {
-    let slots = slots(ground, hosts);
+    let slots = slots(ground, hosts, purpose);
     let mut waves: Vec<Wave> = Vec::new();
     let mut batches: BTreeMap<(usize, HostName), BTreeSet<ServiceName>> = BTreeMap::new();
     for ((group, host), slot) in &slots {
@@ -86,7 +86,7 @@ pub(super) fn waves(
     }
     let events = match purpose {
         Purpose::Forward => events(ground, wanted, known, hosts),
-        Purpose::Back => BTreeMap::new(),
+        Purpose::Back | Purpose::Stop | Purpose::Destroy => BTreeMap::new(),
     };
     let numbers: BTreeSet<usize> = batches.keys().map(|(wave, _)| *wave).collect();
     for (number, wave) in numbers.into_iter().enumerate() {
@@ -99,7 +99,10 @@ pub(super) fn waves(
             let first = !batches.keys().any(|(of, other)| *of < wave && other == name);
             let last = !batches.keys().any(|(of, other)| *of > wave && other == name);
             for change in &mut host.changes {
-                let here = if change.services.is_empty() {
+                let here = if change.class == Class::Destroy {
+                    // After all that may have used it.
+                    last
+                } else if change.services.is_empty() {
                     first
                 } else {
                     change.wave == 0 && change.services.iter().any(|service| groups.contains(service))
@@ -109,14 +112,16 @@ pub(super) fn waves(
                 }
             }
             let now: Vec<&Change> = host.changes.iter().filter(|change| change.wave == number + 1).collect();
-            let mut batch = batch(ground, name, groups, &now, content, &events, |group| {
+            let facts = known.get(name).and_then(|facts| facts.as_ref().ok());
+            let applied = facts.and_then(|facts| facts.generation.as_ref()).map(|generation| &generation.content);
+            let mut batch = batch(ground, name, groups, &now, (applied, content), &events, |group| {
                 slots.get(&(group.clone(), name.clone())).map(|slot| slot.place)
             });
             batch.last = last;
             if last {
                 // All that it wants is up: from now on it says so, and brings it up at the next boot.
-                let targets = content.meanings.values().filter(|meaning| matches!(&***meaning, Meaning::Target(_)));
-                let units: Vec<String> = targets.map(|meaning| meaning.unit().to_string()).collect();
+                let targets = content.meanings.iter().filter(|(_, meaning)| matches!(&***meaning, Meaning::Target(_)));
+                let units: Vec<String> = targets.flat_map(|(path, meaning)| content.units_of(path, meaning)).collect();
                 batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
             }
             for group in groups {
@@ -133,12 +138,39 @@ pub(super) fn waves(
         }
         waves.push(made);
     }
+    owned(&mut waves, wanted, known);
     // A grant is made once, in the first wave that wants it.
     let mut seen = BTreeSet::new();
     for wave in &mut waves {
         wave.grants.retain(|grant| seen.insert(grant.record.clone()));
     }
     waves
+}
+
+/// Calls units and objects of accounts what hosts call them.
+fn owned(waves: &mut [Wave], wanted: &BTreeMap<HostName, Content>, known: &Known) {
+    let mut names: BTreeMap<&HostName, BTreeMap<String, String>> = BTreeMap::new();
+    for (host, content) in wanted {
+        let applied = known.get(host).and_then(|facts| facts.as_ref().ok()?.generation.as_ref());
+        let mut all = applied.map(|generation| generation.content.owned()).unwrap_or_default();
+        all.extend(content.owned());
+        names.insert(host, all);
+    }
+    let call = |host: &HostName, name: &mut String| {
+        if let Some(owned) = names.get(host).and_then(|names| names.get(name)) {
+            name.clone_from(owned);
+        }
+    };
+    for wave in waves {
+        for grant in &mut wave.grants {
+            call(&grant.host, &mut grant.container);
+        }
+        for (host, batch) in &mut wave.hosts {
+            for step in batch.steps.iter_mut().chain(&mut batch.undo) {
+                step.objects().into_iter().for_each(|name| call(host, name));
+            }
+        }
+    }
 }
 
 /// `3`, or `10%` of a number, rounded down.
@@ -168,7 +200,11 @@ fn events(
 }
 
 /// In which wave each group of each host is changed.
-fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(ServiceName, HostName), Slot> {
+fn slots(
+    ground: Ground<'_>,
+    hosts: &BTreeMap<HostName, HostPlan>,
+    purpose: Purpose,
+) -> BTreeMap<(ServiceName, HostName), Slot> {
     let mut changed: BTreeMap<ServiceName, OnHosts<'_>> = BTreeMap::new();
     for (name, host) in hosts {
         for change in &host.changes {
@@ -187,12 +223,17 @@ fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(
     }
     let mut slots = BTreeMap::new();
     let mut next = 0;
-    for groups in by_level.into_values() {
+    let mut ordered: Vec<_> = by_level.into_values().collect();
+    if purpose.ends() {
+        // Who needs goes before what it needs.
+        ordered.reverse();
+    }
+    for groups in ordered {
         let mut longest = 1;
         for (name, on) in groups {
             let service = ground.placed.groups.get(&name).and_then(|group| ground.project.services.get(&group.service));
             let members = ground.placed.groups.get(&name).map_or(1, |group| group.members.len());
-            let batches = batches(service, members, &on);
+            let batches = batches(service, members, &on, purpose);
             longest = longest.max(batches.len());
             let count = batches.len();
             for (index, hosts) in batches.into_iter().enumerate() {
@@ -214,7 +255,12 @@ fn slots(ground: Ground<'_>, hosts: &BTreeMap<HostName, HostPlan>) -> BTreeMap<(
 }
 
 /// The hosts of a group that are changed together, in order.
-fn batches<'a>(service: Option<&Service>, members: usize, on: &OnHosts<'a>) -> Vec<Vec<&'a HostName>> {
+fn batches<'a>(
+    service: Option<&Service>,
+    members: usize,
+    on: &OnHosts<'a>,
+    purpose: Purpose,
+) -> Vec<Vec<&'a HostName>> {
     // What disturbs nobody waits for nobody.
     let (gentle, rest): (Vec<_>, Vec<_>) = on.iter().partition(|(_, class)| **class == Class::FileOnly);
     let gentle: Vec<&HostName> = gentle.into_iter().map(|(host, _)| *host).collect();
@@ -227,14 +273,15 @@ fn batches<'a>(service: Option<&Service>, members: usize, on: &OnHosts<'a>) -> V
             (true, ..) => 1,
             // Nobody uses it yet.
             (false, true, _) | (false, false, false) => rest.len().max(1),
+            _ if purpose.ends() => rest.len().max(1),
             (false, false, true) => amount(&update.max_unavailable, members).max(1),
         };
         let mut hosts: Vec<&HostName> = rest.into_iter().map(|(host, _)| host).collect();
-        if let Some(canary) = update.canary.filter(|_| !fresh) {
+        if let Some(canary) = update.canary.filter(|_| !fresh && !purpose.ends()) {
             let after = hosts.split_off(hosts.len().min(canary as usize));
             found.extend((!hosts.is_empty()).then_some(hosts));
             hosts = after;
-        } else if task::is_first_alone(service) && hosts.len() > 1 {
+        } else if task::is_first_alone(service) && hosts.len() > 1 && !purpose.ends() {
             // The others start with what its tasks have made.
             let after = hosts.split_off(1);
             found.push(hosts);
@@ -257,7 +304,7 @@ fn batch(
     host: &HostName,
     groups: &BTreeSet<ServiceName>,
     changes: &[&Change],
-    wanted: &Content,
+    (applied, wanted): (Option<&Content>, &Content),
     events: &BTreeMap<ServiceName, Event>,
     place: impl Fn(&ServiceName) -> Option<Place>,
 ) -> Batch {
@@ -278,7 +325,8 @@ fn batch(
     for name in &disturbed {
         batch.steps.extend(exec(ground, host, name, |update| &update.drain, None));
     }
-    let removed: Vec<String> = by_class(Class::Remove).filter_map(|change| unit(&change)).collect();
+    let removed: Vec<String> =
+        by_class(Class::Stop).chain(by_class(Class::Remove)).filter_map(|change| unit(&change)).collect();
     if !removed.is_empty() {
         batch.steps.push(Step::Stop { units: removed.clone() });
     }
@@ -300,6 +348,18 @@ fn batch(
         }
     }
     batch.steps.push(Step::Switch);
+    // A network holds nothing; volumes stay.
+    for change in by_class(Class::Remove) {
+        let mut meanings = applied.into_iter().flat_map(|content| content.meanings.values());
+        let meaning = meanings.find(|meaning| meaning.unit().to_string() == change.object);
+        let object = meaning.and_then(|meaning| object_of(meaning)).filter(|(kind, _)| *kind == "network");
+        batch.steps.extend(object.map(|(kind, name)| Step::Drop { kind: kind.to_owned(), name }));
+    }
+    let destroyed = by_class(Class::Destroy).map(|change| change.object.clone());
+    batch.steps.extend(destroyed.map(|name| Step::Drop { kind: "volume".to_owned(), name }));
+    // What a volume held comes back by nothing.
+    let mut one_way =
+        batch.steps.iter().any(|step| matches!(step, Step::Drop { kind, .. } if kind.as_str() == "volume"));
     for change in changes.iter().filter(|change| change.class != Class::Remove) {
         let path = change.object.clone();
         if path.starts_with("/etc/sysctl.d/") {
@@ -310,7 +370,6 @@ fn batch(
             batch.steps.push(Step::Tmpfiles(path));
         }
     }
-    let mut one_way = false;
     let tasks = |before: bool, steps: &mut Vec<Step>, one_way: &mut bool| {
         for name in groups {
             let (Some((group, service)), Some(event), Some(place)) = (service_of(name), events.get(name), place(name))

@@ -1,10 +1,12 @@
 //! What people see: diagnostics, tables, progress. Standard output is for results, standard error for the rest.
 
+mod board;
 mod progress;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
 
+pub use board::{Board, Mark};
 pub use progress::{Bars, size};
 pub use table::{markdown, table};
 
@@ -72,6 +74,11 @@ impl Screen {
     pub fn ask(&self, text: &str) {
         let mut stderr = io::stderr().lock();
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    }
+
+    /// A live table, where this screen is a terminal that shows more than results.
+    pub fn board(&self, hosts: &[&str], phases: &[&'static str]) -> Option<Board> {
+        (self.terminal && !self.quiet).then(|| Board::new(hosts, phases))
     }
 
     /// Progress for this screen.

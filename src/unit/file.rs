@@ -1,6 +1,7 @@
 //! Unit files as data: ordered sections of ordered entries, and their text (systemd.syntax(7)).
 
 use super::name::UnitName;
+use super::quote::printable;
 
 /// One line: a key and its value as it stands in the file, escapes and quotes included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub enum FileError {
 
 /// Why a value cannot stand in a line as it is; none if it can.
 pub(super) fn unwritable(value: &str) -> Option<&'static str> {
-    if value.chars().any(|c| c.is_control() && c != '\t') {
+    if !printable(value) && value.chars().any(|c| c.is_control() && c != '\t') {
         Some("a control character would break the line")
     } else if value.trim() != value {
         Some("white space at its ends is not read")

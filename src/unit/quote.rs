@@ -12,9 +12,16 @@ use std::borrow::Cow;
 
 use super::say::Unsayable;
 
+/// Whether a text is printable ASCII and blanks alone: nearly every one is, which needs one pass without branches.
+pub(super) fn printable(text: &str) -> bool {
+    text.bytes().fold(true, |all, byte| all & (b' '..=b'~').contains(&byte))
+}
+
 /// Why a text can be no word at all; none if it can.
 pub fn unsayable(text: &str) -> Option<&'static str> {
-    if text.contains('\0') {
+    if printable(text) {
+        None
+    } else if text.contains('\0') {
         Some("a NUL byte ends every argument")
     } else if text.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c)) {
         Some("podman's generator spoils the control characters U+0080 to U+009F")
@@ -59,7 +66,8 @@ pub fn word(text: &str) -> Cow<'_, str> {
 
 /// Some signs doubled wherever they stand.
 fn doubled<'a>(text: &'a str, signs: &[char]) -> Cow<'a, str> {
-    if !text.contains(signs) {
+    // ASCII all of them.
+    if !text.bytes().any(|byte| signs.contains(&char::from(byte))) {
         return Cow::Borrowed(text);
     }
     let mut longer = String::with_capacity(text.len() + 2);
@@ -117,7 +125,7 @@ pub fn arguments<S: AsRef<str>>(words: &[S]) -> String {
 pub fn raw(text: &str) -> Option<Cow<'_, str>> {
     let spoiled = text.is_empty()
         || text == ";"
-        || text.chars().any(char::is_control)
+        || (!printable(text) && text.chars().any(char::is_control))
         || text.trim() != text
         || text.starts_with('"')
         || text.ends_with(['"', '\\']);
@@ -129,9 +137,8 @@ pub fn raw(text: &str) -> Option<Cow<'_, str>> {
 pub fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     let spoiled = text.is_empty()
         || text == ";"
-        || text.chars().any(char::is_control)
         || text.starts_with('-')
-        || text.chars().any(|c| c.is_whitespace() && c != ' ');
+        || (!printable(text) && text.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')));
     let text = argument(text);
     let quote = match (text.contains('"'), text.contains('\'')) {
         _ if spoiled => return None,

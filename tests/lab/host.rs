@@ -372,6 +372,16 @@ impl Host {
         assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name);
     }
 
+    /// The same; its standard output.
+    pub fn answer(&self, words: &[&str], bytes: &[u8]) -> String {
+        let mut command = self.command(words);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{words:?} on {}", self.name);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Waits for something of the host, not for ever.
     pub fn until<T>(&self, what: &str, is: impl Fn() -> Option<T>) -> T {
         let begun = Instant::now();

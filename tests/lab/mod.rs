@@ -15,6 +15,8 @@ mod deploy;
 mod ends;
 mod estate;
 mod host;
+mod mixed;
+mod modes;
 mod multinode;
 mod nova;
 mod runs;
