@@ -418,7 +418,8 @@ move() {
 
 # Ends with what a generator said of a unit that it refuses.
 refused() {
-    die "$generator refuses a unit: $(printf '%s\n' "$said" | grep -v 'Loading source unit file' | tail -n 5 | paste -s -d '|' | sed 's/|/; /g')"
+    printf '%s\n' "$said" | grep -v 'Loading source unit file' > "$2.said"
+    die "$generator refuses a unit: $(last "$2.said")"
 }
 
 # Lets the host's own generator read the units of a generation that is not live. $1 its list, $2 a folder for it.
@@ -439,10 +440,10 @@ generators() {
     done < "$1"
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
-        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused
+        said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
         for own in "$2/users"/*; do
             [ -d "$own" ] || continue
-            said=$(QUADLET_UNIT_DIRS="$own" "$generator" -user -dryrun 2>&1 > /dev/null) || refused
+            said=$(QUADLET_UNIT_DIRS="$own" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
         done
         break
     done

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Content, Facts, Known, Plan, Purpose, Wave, content, plan};
+use super::{Aim, Content, Facts, Known, Plan, Purpose, Wave, content, plan};
 use crate::config::File;
 use crate::desired::{Ground, Vault, desired};
 use crate::estate::Project;
