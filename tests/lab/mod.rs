@@ -14,10 +14,12 @@ mod deploy;
 mod ends;
 mod estate;
 mod host;
+mod image;
 mod multinode;
 mod nova;
 mod runs;
 mod user;
+mod verbs;
 mod whole;
 
 pub use host::{Host, Lab, Release};
