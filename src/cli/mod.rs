@@ -95,6 +95,8 @@ verbs! {
     Logs = logs;
     /// See who is changing a host, or end that
     Lease = lease;
+    /// Boot hosts to rehearse on, on this machine
+    Lab = lab;
     /// Print a completion script for a shell
     Completions = completions;
     /// Print the manual page

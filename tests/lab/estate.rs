@@ -270,6 +270,15 @@ impl Estate {
         command
     }
 
+    /// wharf as root of this machine, in this project.
+    pub fn operator(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.home.join("wharf"));
+        command.arg("-C").arg(self.project()).args(["--estate", self.name]).args(arguments).current_dir("/");
+        command.env("HOME", &self.home).env("WHARF_CACHE", cache()).env("WHARF_IDENTITY", self.home.join("identity"));
+        command.env_remove("XDG_RUNTIME_DIR").env_remove("WHARF_SSH_CONFIG");
+        command
+    }
+
     /// wharf as whoever operates the hosts, who sees their network.
     pub fn operate(&self, lab: &Lab, hosts: &[&Host], arguments: &[&str]) -> Command {
         let mut command = lab.outside(self.home.join("wharf"));

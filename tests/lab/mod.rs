@@ -16,6 +16,7 @@ mod deploy;
 mod ends;
 mod estate;
 mod host;
+mod image;
 mod mixed;
 mod modes;
 mod multinode;
@@ -25,6 +26,7 @@ mod roll;
 mod runs;
 mod timings;
 mod user;
+mod verbs;
 mod whole;
 mod wrong;
 
