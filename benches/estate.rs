@@ -1,5 +1,6 @@
 //! `cargo bench --bench estate [-- HOSTS]`: a made estate of 1,000 hosts × 60 services, read, rendered, and compared with what was
-//! rendered before. Prints seconds by the clock, and of processor time for all threads.
+//! rendered before; then planned, from facts of hosts that have all of it, and of hosts on which one service is down. Prints
+//! seconds by the clock, and of processor time for all threads.
 //!
 //! Every service has a file that differs from host to host, one that does not, and needs another service.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
@@ -11,7 +12,9 @@ use std::time::Instant;
 
 use wharf::config::File;
 use wharf::desired::{Desired, Ground, Vault, desired};
+use wharf::host::{Content, Facts, FileSeen, Generation, Header, UnitSeen};
 use wharf::name::SecretName;
+use wharf::plan::{Aim, Known, Purpose, content, plan};
 use wharf::release::Release;
 
 // As in the program itself.
@@ -98,6 +101,66 @@ fn processor() -> f64 {
     f64::from(ticks.sum::<u32>()) / 100.0
 }
 
+/// What a host says that has all of it, and all of it up.
+fn having(content: Content) -> Facts {
+    let header = Header {
+        estate: wharf::name::EstateName::new("large").unwrap(),
+        plan: "0123456789ab".to_owned(),
+        commit: None,
+        who: "op@desk".to_owned(),
+        when: "2026-01-01T00:00:00Z".to_owned(),
+        why: None,
+        wharf: "0.1.0".to_owned(),
+    };
+    let up = || UnitSeen { load: "loaded".to_owned(), active: "active".to_owned(), ..UnitSeen::default() };
+    let seen = |file: &wharf::host::FileRecord| FileSeen {
+        sha256: Some(file.sha256),
+        mode: file.mode.into(),
+        uid: file.uid,
+        gid: file.gid,
+    };
+    Facts {
+        arch: "x86_64".to_owned(),
+        podman: Some("5.4.2".to_owned()),
+        current: 1,
+        files: content.files.iter().map(|(path, file)| (path.clone(), seen(file))).collect(),
+        units: content.meanings.values().map(|meaning| (meaning.unit().service().to_string(), up())).collect(),
+        images: content.images.keys().cloned().collect(),
+        generation: Some(Generation::new(1, header, content)),
+        ..Facts::default()
+    }
+}
+
+/// Plans: nothing to do, then one service that is down everywhere.
+fn plans(ground: Ground<'_>, all: &Desired) {
+    let timed = |what: &str, work: &mut dyn FnMut() -> String| {
+        let (start, worked) = (Instant::now(), processor());
+        let said = work();
+        let (took, worked) = (start.elapsed().as_secs_f64(), processor() - worked);
+        println!("{what}: {took:.2} s ({worked:.2} s of processor time){said}");
+    };
+    let mut wanted = std::collections::BTreeMap::new();
+    timed("contents", &mut || {
+        wanted = all.hosts.iter().map(|(name, host)| (name.clone(), content(host))).collect();
+        String::new()
+    });
+    let mut known: Known = wanted.iter().map(|(name, content)| (name.clone(), Ok(having(content.clone())))).collect();
+    let aim = Aim::of(Purpose::Forward);
+    timed("planned, nothing to do", &mut || {
+        assert!(plan(ground, &wanted, &known, &aim).is_empty(), "something is to be done");
+        String::new()
+    });
+    for facts in known.values_mut().flatten() {
+        if let Some(unit) = facts.units.get_mut("s10.service") {
+            unit.active = "failed".to_owned();
+        }
+    }
+    timed("planned, one service down everywhere", &mut || {
+        let plan = plan(ground, &wanted, &known, &aim);
+        format!(": {} hosts in {} waves", plan.changed().len(), plan.waves.len())
+    });
+}
+
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     // 54 services on every host and 6 on three make 60 × 1,000 almost to the unit; six more close the gap.
@@ -130,6 +193,9 @@ fn main() {
             let start = Instant::now();
             assert!(*before == all, "two rounds differ");
             println!("round {round}: compared with the last {:.2} s", start.elapsed().as_secs_f64());
+        }
+        if round == 3 {
+            plans(ground, &all);
         }
         before = Some(all);
     }

@@ -94,10 +94,8 @@ fn mark(board: &Board, event: &Event) {
         Event::Begin { host, phase } => set(host, phase, Mark::Begun),
         Event::End { host, phase } => set(host, phase, Mark::Done),
         Event::Failed { host, phase, .. } => set(host, phase, Mark::Failed),
-        Event::Step { host, says } => {
-            if !says.starts_with("end ") {
-                board.says(host.as_str(), says.strip_prefix("begin ").unwrap_or(says));
-            }
+        Event::Step { host, says } if !says.starts_with("end ") => {
+            board.says(host.as_str(), says.strip_prefix("begin ").unwrap_or(says));
         }
         Event::Undone { host } => board.says(host.as_str(), "back on what it had"),
         _ => {}

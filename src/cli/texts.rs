@@ -61,10 +61,8 @@ pub fn differences(planned: &Planned, fleet: &Fleet<'_>, texts: &mut Texts) -> V
         let desired = planned.desired.hosts.get(name).unwrap_or(&empty.1);
         let sight = Sight { facts, wanted };
         for change in &host.changes {
-            for pair in sight.pairs(change) {
-                if let Some((digest, path)) = pair.new.zip(sight.source(&pair))
-                    && let Some(file) = desired.files.get(&path)
-                {
+            for (pair, path) in sight.pairs(change) {
+                if let Some((digest, file)) = pair.new.zip(path.and_then(|path| desired.files.get(&path))) {
                     new.entry(digest).or_insert_with(|| text(&file.bytes));
                 }
                 pairs.entry(pair).or_default().insert(name.clone());
@@ -158,16 +156,8 @@ impl Sight<'_> {
         self.facts.generation.as_ref().map(|generation| &generation.content)
     }
 
-    /// The path below which the new bytes of a pair lie.
-    fn source(&self, pair: &Pair) -> Option<String> {
-        match pair.label.starts_with('/') {
-            true => Some(pair.label.clone()),
-            false => pair.new.map(|digest| format!("{CONTENT}{}", digest.hex())),
-        }
-    }
-
-    /// The files that a change is about.
-    fn pairs(&self, change: &Change) -> Vec<Pair> {
+    /// The files that a change is about, and where their new bytes will lie.
+    fn pairs(&self, change: &Change) -> Vec<(Pair, Option<String>)> {
         let mut found = Vec::new();
         if change.object.starts_with('/') {
             found.extend(self.file(&change.object));
@@ -184,24 +174,28 @@ impl Sight<'_> {
         let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
         let targets: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for target in targets.into_iter().filter(|target| old.get(*target) != new.get(*target)) {
-            let digest = |side: &BTreeMap<String, String>| -> Option<Digest> {
-                format!("sha256:{}", side.get(target)?.strip_prefix(CONTENT)?).parse().ok()
-            };
-            let side = digest(&old).map(|digest| Side { path: format!("{CONTENT}{}", digest.hex()), digest });
-            let pair = Pair { label: format!("{}:{target}", change.object), old: side, new: digest(&new) };
-            found.extend((pair.old.is_some() || pair.new.is_some()).then_some(pair));
+            // Files by content alone: what lies at a path of its own is a change of its own.
+            let at =
+                |side: &BTreeMap<String, String>| side.get(target).filter(|path| path.starts_with(CONTENT)).cloned();
+            let digest = |content: &Content, path: &String| content.files.get(path).map(|file| file.sha256);
+            let side = at(&old).and_then(|path| Some(Side { digest: digest(self.applied()?, &path)?, path }));
+            let path = at(&new);
+            let now = path.as_ref().and_then(|path| digest(self.wanted, path));
+            let pair = Pair { label: format!("{}:{target}", change.object), old: side, new: now };
+            found.extend((pair.old.is_some() || pair.new.is_some()).then_some((pair, path)));
         }
         found
     }
 
     /// A file at a path of its own.
-    fn file(&self, path: &str) -> Option<Pair> {
+    fn file(&self, path: &str) -> Option<(Pair, Option<String>)> {
         let old = self
             .applied()
             .and_then(|content| content.files.get(path))
             .map(|file| Side { digest: file.sha256, path: format!("/etc/wharf/blobs/{}", file.sha256.hex()) });
         let new = self.wanted.files.get(path).map(|file| file.sha256);
-        (old.as_ref().map(|side| side.digest) != new).then(|| Pair { label: path.to_owned(), old, new })
+        let differs = old.as_ref().map(|side| side.digest) != new;
+        differs.then(|| (Pair { label: path.to_owned(), old, new }, Some(path.to_owned())))
     }
 }
 

@@ -142,9 +142,11 @@ impl Generation {
 }
 
 impl Content {
-    /// The digest of all of it.
+    /// The digest of all of it. What units mean is said by the bytes of their files.
     pub fn digest(&self) -> Digest {
-        Digest::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        let halted: Vec<&String> = self.halted.keys().collect();
+        let content = (&self.files, &self.secrets, &self.images, halted);
+        Digest::of(serde_json::to_string(&content).unwrap_or_default().as_bytes())
     }
 
     /// Files that lie at a path of their own: all but those by content.

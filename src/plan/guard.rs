@@ -162,7 +162,7 @@ fn removals(plan: &Plan, scene: Scene<'_>, allow: &Allow) -> Vec<Refusal> {
 fn skew(plan: &Plan, scene: Scene<'_>) -> Vec<Refusal> {
     let mut moved: BTreeMap<&ServiceName, BTreeSet<&str>> = BTreeMap::new();
     for (name, host) in &plan.hosts {
-        for change in &host.changes {
+        for change in host.changes.iter().filter(|change| change.object.ends_with(".container")) {
             let is_new = change.class == Class::Start && change.reasons.contains(&Reason::New);
             for group in change.services.iter().filter(|_| is_new || change.class == Class::Remove) {
                 moved.entry(group).or_default().insert(name.as_str());

@@ -82,8 +82,9 @@ pub(super) fn waves(
         batches.entry((slot.wave, host.clone())).or_default().insert(group.clone());
     }
     // What is the estate's alone goes with the host's first wave.
+    let with: BTreeSet<HostName> = batches.keys().map(|(_, name)| name.clone()).collect();
     for (name, host) in hosts.iter().filter(|(_, host)| host.standing == Standing::Ready) {
-        let any = batches.keys().any(|(_, other)| other == name);
+        let any = with.contains(name);
         let unconfirmed = known.get(name).is_some_and(|facts| facts.as_ref().is_ok_and(|facts| facts.intent.is_some()));
         if !any && (!host.changes.is_empty() || unconfirmed) {
             batches.insert((0, name.clone()), BTreeSet::new());
@@ -93,6 +94,11 @@ pub(super) fn waves(
         Purpose::Forward => events(ground, wanted, known, slots.keys().map(|(group, _)| group)),
         Purpose::Back | Purpose::Stop | Purpose::Destroy => BTreeMap::new(),
     };
+    let mut ends: BTreeMap<HostName, (usize, usize)> = BTreeMap::new();
+    for (wave, name) in batches.keys() {
+        let (_, last) = ends.entry(name.clone()).or_insert((*wave, *wave));
+        *last = *wave;
+    }
     let numbers: BTreeSet<usize> = batches.keys().map(|(wave, _)| *wave).collect();
     for (number, wave) in numbers.into_iter().enumerate() {
         let mut made = Wave::default();
@@ -101,8 +107,8 @@ pub(super) fn waves(
         let mut granted = BTreeSet::new();
         for (name, groups) in mine {
             let (Some(host), Some(content)) = (hosts.get_mut(name), wanted.get(name)) else { continue };
-            let first = !batches.keys().any(|(of, other)| *of < wave && other == name);
-            let last = host.waits.is_empty() && !batches.keys().any(|(of, other)| *of > wave && other == name);
+            let (first, last) = ends.get(name).map_or((true, true), |(first, last)| (*first == wave, *last == wave));
+            let last = last && host.waits.is_empty();
             for change in &mut host.changes {
                 let here = if change.class == Class::Destroy {
                     // After all that may have used it.
@@ -539,6 +545,11 @@ fn exec(
     which: impl Fn(&Update) -> &Vec<Text>,
     until: Option<u64>,
 ) -> Option<Step> {
+    // Most services say nothing, and a member is dear.
+    let service = &ground.placed.groups.get(group)?.service;
+    if which(&ground.project.services.get(service)?.update).is_empty() {
+        return None;
+    }
     let member = task::member(ground, group, host)?;
     let words = which(&member.service.update);
     let mut log = Log::new();
