@@ -37,7 +37,7 @@ fn what_differs_is_shown_once_for_hosts_that_are_alike() {
     Wave 2: b
       restart   store.container  config /etc/store/store.conf
 
-    Plan e383c6c9949c: 2 changes on 2 of 2 hosts, in 2 waves.
+    Plan ID: 2 changes on 2 of 2 hosts, in 2 waves.
     exit 2
     ");
 }
@@ -100,7 +100,7 @@ fn what_is_new_and_what_is_gone_is_shown_whole() {
       remove    store-data.volume  no longer in the specs
       remove    store.network  no longer in the specs
 
-    Plan c5ff25968e80: 3 changes on 1 of 1 host, in 1 wave.
+    Plan ID: 3 changes on 1 of 1 host, in 1 wave.
     An apply refuses it: 2 of 5 units are to be removed (a). --allow-remove 2 does it; what it removes and what it keeps is said above.
     exit 2
     ");

@@ -39,7 +39,7 @@ fn a_service_that_is_gone_is_removed_and_its_volume_stays() {
       remove    store.container  no longer in the specs
       remove    store.network  no longer in the specs
 
-    Plan b4fa1832494b: 6 changes on 2 of 2 hosts, in 1 wave.
+    Plan ID: 6 changes on 2 of 2 hosts, in 1 wave.
     An apply refuses it: 6 of 10 units are to be removed (a, b). --allow-remove 6 does it; what it removes and what it keeps is said above.
     An apply refuses it: `store`, which keeps data, is to be removed from a, b. --allow-remove 6 does it; what it removes and what it keeps is said above.
     exit 2
@@ -55,7 +55,7 @@ fn a_service_that_is_gone_is_removed_and_its_volume_stays() {
       remove    store.container  no longer in the specs
       remove    store.network  no longer in the specs
 
-    Plan b4fa1832494b: 6 changes on 2 of 2 hosts, in 1 wave.
+    Plan ID: 6 changes on 2 of 2 hosts, in 1 wave.
     exit 2
     ");
 }
@@ -84,7 +84,7 @@ fn a_host_that_leaves_is_emptied_without_a_question_of_how_much() {
       remove    store.container  no longer in the specs
       remove    store.network  no longer in the specs
 
-    Plan 5916e1c77ce5: 5 changes on 1 of 2 hosts, in 2 waves.
+    Plan ID: 5 changes on 1 of 2 hosts, in 2 waves.
     exit 2
     ");
 }
@@ -99,14 +99,14 @@ fn a_stop_ends_who_needs_before_what_it_needs_and_keeps_all() {
     Wave 2: a, b
       stop      cache.container  asked for
 
-    Plan 3ebbcaee3d6b: 4 changes on 2 of 2 hosts, in 2 waves.
+    Plan ID: 4 changes on 2 of 2 hosts, in 2 waves.
     exit 2
     ");
     insta::assert_snapshot!(small.said(&small.applied(), &["stop", "--limit", "store"]), @"
     Wave 1: a, b
       stop      store.container  asked for
 
-    Plan 4fef651abeb7: 2 changes on 2 of 2 hosts, in 1 wave.
+    Plan ID: 2 changes on 2 of 2 hosts, in 1 wave.
     exit 2
     ");
 }
@@ -130,7 +130,7 @@ fn the_next_apply_starts_what_was_stopped() {
     Wave 2: a, b
       start     store.container  was stopped
 
-    Plan 50bc3d529274: 4 changes on 2 of 2 hosts, in 2 waves.
+    Plan ID: 4 changes on 2 of 2 hosts, in 2 waves.
     exit 2
     ");
     // What was stopped and is gone from the specs is removed, too.
@@ -149,7 +149,7 @@ fn the_next_apply_starts_what_was_stopped() {
       remove    store.container  no longer in the specs
       remove    store.network  no longer in the specs
 
-    Plan a4b381222994: 8 changes on 2 of 2 hosts, in 2 waves.
+    Plan ID: 8 changes on 2 of 2 hosts, in 2 waves.
     exit 2
     ");
 }
@@ -174,7 +174,7 @@ fn a_destroy_says_what_stays_and_what_is_lost() {
     Wave 2: a
       remove    cache.container  no longer in the specs
 
-    Plan acbaf408b0d4: 5 changes on 1 of 1 host, in 2 waves.
+    Plan ID: 5 changes on 1 of 1 host, in 2 waves.
     exit 2
     ");
     insta::assert_snapshot!(small.said(&facts, &["destroy", "--limit", "store", "--with-volumes"]), @"
@@ -191,7 +191,7 @@ fn a_destroy_says_what_stays_and_what_is_lost() {
       a does not go back by itself: what is done there cannot be undone
       b does not go back by itself: what is done there cannot be undone
 
-    Plan 23e36cdce556: 8 changes on 2 of 2 hosts, in 1 wave.
+    Plan ID: 8 changes on 2 of 2 hosts, in 1 wave.
     exit 2
     ");
 }
@@ -225,7 +225,7 @@ fn volumes_that_are_left_over_are_taken_away_by_name_and_no_others() {
       destroy   store-data  asked for
       a does not go back by itself: what is done there cannot be undone
 
-    Plan ca5274603a5e: 1 change on 1 of 2 hosts, in 1 wave.
+    Plan ID: 1 change on 1 of 2 hosts, in 1 wave.
     exit 2
     ");
 }
