@@ -4,6 +4,7 @@
 
 mod change;
 mod differ;
+mod gate;
 mod order;
 mod task;
 #[cfg(test)]
