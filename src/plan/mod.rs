@@ -5,6 +5,7 @@
 mod aim;
 mod change;
 mod differ;
+mod gate;
 mod guard;
 mod order;
 mod removal;
