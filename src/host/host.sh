@@ -437,9 +437,10 @@ generators() {
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
         said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
-        for folder in "$2/users"/*; do
-            [ -d "$folder" ] || continue
-            said=$(QUADLET_UNIT_DIRS="$folder" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
+        # `folder` is the caller's.
+        for units in "$2/users"/*; do
+            [ -d "$units" ] || continue
+            said=$(QUADLET_UNIT_DIRS="$units" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
         done
         break
     done
