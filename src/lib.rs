@@ -10,6 +10,7 @@
 //! | [`build`] | which images, in which order; the orchestrator of lock and build |
 //! | [`apply`] | walk a plan: leases, images, stages, waves, confirmations |
 //! | [`plan`](mod@plan) | desired less observed: what changes, why, in which order |
+//! | [`lab`] | hosts to rehearse on, in namespaces of this machine |
 //! | [`host`] | hosts: the way to them, what they are, what they are given |
 //! | [`desired`] | what each host shall have: units, files, secrets' names |
 //! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
@@ -45,6 +46,7 @@ pub mod effect;
 pub mod estate;
 pub mod fetch;
 pub mod host;
+pub mod lab;
 pub mod layer;
 pub mod lock;
 pub mod name;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::estate::Host;
-use crate::host::{Call, Destination, Facts, Frame, Generation, Hops, Link, LinkError, Ssh, script};
+use crate::host::{Call, Destination, Facts, Frame, Generation, Hops, Link, LinkError, Ssh, Text, script};
 use crate::name::HostName;
 use crate::plan::Known;
 
@@ -77,6 +77,17 @@ impl<'a> Fleet<'a> {
             }
         }
         (kept, absent)
+    }
+
+    /// What files of hosts say, up to so many bytes, by path; what cannot be had is missing.
+    pub fn texts(&self, paths: &BTreeMap<HostName, Vec<String>>, most: u64) -> BTreeMap<String, Text> {
+        let hosts: Vec<(&HostName, &Vec<String>)> =
+            paths.iter().filter(|(host, _)| self.links.contains_key(*host)).collect();
+        let found = each(&hosts, self.forks, |(host, paths)| {
+            let call = Call::Show { paths: (*paths).clone(), most };
+            Frame::texts(&self.call(host, &call, &[], QUICK).unwrap_or_default())
+        });
+        found.into_iter().flatten().collect()
     }
 
     /// How many KiB volumes hold, by host; a volume that cannot be looked at is missing.

@@ -230,8 +230,12 @@ impl Walk<'_> {
 
     fn waves(&self) {
         let of = self.work.plan.waves.len();
+        for wave in &self.work.plan.waves {
+            self.tell(wave, "due");
+        }
+        let (mut counted, mut lost) = (BTreeSet::new(), BTreeMap::new());
         for (index, wave) in self.work.plan.waves.iter().enumerate() {
-            if self.outcome().failed.len() > wave.max_failed {
+            if self.is_over(wave, &mut counted, &mut lost) {
                 return;
             }
             let hosts: Vec<HostName> = wave.hosts.keys().cloned().collect();
@@ -242,16 +246,29 @@ impl Walk<'_> {
             if !wave.grants.iter().all(|grant| self.grant(grant)) {
                 return;
             }
+            self.tell(wave, "elsewhere");
             each(&hosts, self.work.options.forks, |host| {
                 if let Some(batch) = wave.hosts.get(host) {
-                    self.activate(host, batch, wave);
+                    self.activate(host, batch);
                 }
             });
-            self.tell(wave);
-            if self.outcome().failed.len() > wave.max_failed {
+            self.tell(wave, "done");
+            if self.is_over(wave, &mut counted, &mut lost) {
                 return;
             }
         }
+    }
+
+    /// Counts the hosts of a wave that are lost since it was asked last; whether they are too many for any group.
+    fn is_over<'a>(
+        &self,
+        wave: &'a Wave,
+        counted: &mut BTreeSet<&'a HostName>,
+        lost: &mut BTreeMap<&'a ServiceName, usize>,
+    ) -> bool {
+        let failed = self.outcome().failed;
+        let newly = wave.hosts.iter().filter(|(host, _)| failed.contains_key(*host) && counted.insert(host));
+        newly.fold(false, |is_over, (_, batch)| is_over | over(batch, wave, lost))
     }
 
     /// Makes what a need asks of its provider.
@@ -280,7 +297,7 @@ impl Walk<'_> {
         }
     }
 
-    fn activate(&self, host: &HostName, batch: &Batch, wave: &Wave) {
+    fn activate(&self, host: &HostName, batch: &Batch) {
         let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
         let Some(At { from, to }) = at else { return };
         if self.outcome().failed.contains_key(host) {
@@ -294,7 +311,7 @@ impl Walk<'_> {
             Ok(frames) if frames.iter().any(|frame| frame.name == "activated") => {}
             Ok(_) => {
                 self.failed(host, Phase::Activate, "it did not say that it is done".to_owned());
-                return self.back(host, batch, wave);
+                return self.back(host, batch);
             }
             Err(Wrong::Link(error)) if error.is_lost() => {
                 let then = match batch.back {
@@ -308,7 +325,7 @@ impl Walk<'_> {
             Err(Wrong::Link(error)) if error.is_foreign() => return self.failed(host, Phase::Activate, error.line()),
             Err(why) => {
                 self.failed(host, Phase::Activate, why.to_string());
-                return self.back(host, batch, wave);
+                return self.back(host, batch);
             }
         }
         let call = Call::Confirm { number: to, keep: options.keep };
@@ -353,8 +370,8 @@ impl Walk<'_> {
     }
 
     /// After a failure: back to what was, or left as it is for a person to look at.
-    fn back(&self, host: &HostName, batch: &Batch, wave: &Wave) {
-        let call = if wave.rollback && batch.back.is_some() { Call::Undo } else { Call::Hold };
+    fn back(&self, host: &HostName, batch: &Batch) {
+        let call = if batch.rollback && batch.back.is_some() { Call::Undo } else { Call::Hold };
         let limit = Duration::from_secs(batch.undo.iter().map(Step::budget).sum::<u64>().saturating_add(120));
         match self.phase(host, Phase::Undo, &call, &[], limit) {
             Ok(frames) => {
@@ -382,16 +399,19 @@ impl Walk<'_> {
         });
     }
 
-    /// Tells all hosts of a group which of its tasks were done on one of them.
-    fn tell(&self, wave: &Wave) {
+    /// Tells all hosts of a group what becomes of those of its tasks that one of them runs for all.
+    fn tell(&self, wave: &Wave, state: &'static str) {
         let mut done: BTreeMap<HostName, Vec<(String, String)>> = BTreeMap::new();
         let outcome = self.outcome();
         for (host, batch) in wave.hosts.iter().filter(|(host, _)| !outcome.failed.contains_key(*host)) {
             for step in &batch.steps {
-                let Step::Task { record, identity, .. } = step else { continue };
+                let Step::Task { record, identity, shared: true, .. } = step else { continue };
                 let group = record.split('.').next().unwrap_or_default();
-                let others = self.work.wanted.iter().filter(|(other, content)| {
-                    *other != host && content.files.values().any(|file| file.of.iter().any(|of| of.as_str() == group))
+                let others = self.work.wanted.iter().filter(|(other, _)| self.facts(other).is_some());
+                let others = others.filter(|(other, content)| {
+                    // The one that runs it has its own record; that it is to do so, it has to know too.
+                    (*other != host || state == "due")
+                        && content.files.values().any(|file| file.of.iter().any(|of| of.as_str() == group))
                 });
                 for (other, _) in others {
                     done.entry(other.clone()).or_default().push((record.clone(), identity.clone()));
@@ -401,9 +421,20 @@ impl Walk<'_> {
         let done: Vec<(HostName, Vec<(String, String)>)> = done.into_iter().collect();
         each(&done, self.work.options.forks, |(host, tasks)| {
             // The one that ran it has the record in any case.
-            let _ = self.fleet.call(host, &Call::Record { tasks: tasks.clone() }, &[], QUICK);
+            let _ = self.fleet.call(host, &Call::Record { state, tasks: tasks.clone() }, &[], QUICK);
         });
     }
+}
+
+/// Counts that the groups of a batch failed on one more host; whether that is one too many for any of them.
+fn over<'a>(batch: &'a Batch, wave: &Wave, lost: &mut BTreeMap<&'a ServiceName, usize>) -> bool {
+    let mut is_over = batch.groups.is_empty();
+    for group in &batch.groups {
+        let count = lost.entry(group).or_default();
+        *count += 1;
+        is_over |= *count > wave.max_failed.get(group).copied().unwrap_or(0);
+    }
+    is_over
 }
 
 /// How long a wave may take, in seconds.

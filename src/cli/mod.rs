@@ -18,6 +18,7 @@ mod filter;
 mod place;
 mod running;
 mod settle;
+mod texts;
 mod vault;
 
 macro_rules! verbs {
@@ -94,6 +95,8 @@ verbs! {
     Logs = logs;
     /// See who is changing a host, or end that
     Lease = lease;
+    /// Boot hosts to rehearse on, on this machine
+    Lab = lab;
     /// Print a completion script for a shell
     Completions = completions;
     /// Print the manual page

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::course::{self, AllowOptions, Planned};
 use super::deploy::{Deploy, HostOptions};
+use super::texts::{self, Difference, Texts};
 use super::{Exit, Failure, Global, settle};
 use crate::host::Facts;
 use crate::name::HostName;
@@ -22,7 +23,7 @@ use crate::ui::{Screen, size};
 #[command(after_help = "Asks every host what it is and has, changes nothing, and says what an apply would do: in which order, how\n\
                         much each change disturbs, and why. Exits 0 where there is nothing to do, 2 where there is.\n\nExamples:\n  \
                         wharf plan\n  wharf plan --limit cell1 --out monday.plan\n  \
-                        wharf plan --facts facts.json      # asks nobody\n  wharf plan --json | jq .waves")]
+                        wharf plan --diff | less\n  wharf plan --facts facts.json      # asks nobody\n  wharf plan --json | jq .waves")]
 pub struct Arguments {
     #[command(flatten)]
     hosts: HostOptions,
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Write down what the hosts said
     #[arg(long, value_name = "FILE", conflicts_with = "facts")]
     keep_facts: Option<PathBuf>,
+    /// Show what files and units say now beside what they will say; secrets never
+    #[arg(long)]
+    diff: bool,
     #[command(flatten)]
     allow: AllowOptions,
 }
@@ -44,6 +48,9 @@ pub struct Arguments {
 struct Recorded {
     version: u32,
     hosts: BTreeMap<HostName, Answer>,
+    /// What files said that `--diff` showed, by their digests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    texts: Texts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,18 +64,32 @@ enum Answer {
 pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
     let deploy = Deploy::open(&arguments.hosts, global)?;
     let aim = Aim { limit: arguments.hosts.reach.limit.clone(), ..Aim::of(Purpose::Forward) };
-    let facts = arguments.facts.as_deref().map(read).transpose()?;
+    let (facts, mut texts) = match arguments.facts.as_deref().map(recorded).transpose()? {
+        Some((known, texts)) => (Some(known), texts),
+        None => (None, Texts::new()),
+    };
     let asked = facts.is_none();
     let fleet = deploy.fleet_of(asked)?;
     let planned = deploy.planned(&fleet, facts, &aim)?;
+    let differences = arguments.diff.then(|| texts::differences(&planned, &fleet, &mut texts));
     fleet.close();
     if asked {
         settle::clocks(&planned.known).iter().for_each(|line| screen.say(line));
     }
     if let Some(path) = &arguments.keep_facts {
-        keep(path, &planned.known)?;
+        keep(path, &planned.known, texts)?;
     }
-    show(&deploy, &planned, (arguments.out.as_deref(), &Allow::from(&arguments.allow)), (global, screen))
+    let how = (arguments.out.as_deref(), &Allow::from(&arguments.allow));
+    show(&deploy, &planned, how, differences, (global, screen))
+}
+
+/// A plan with what differs.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<Vec<Difference>>,
 }
 
 /// Shows a plan that nobody carries out now; keeps it where there is a file for it.
@@ -76,6 +97,7 @@ pub(super) fn show(
     deploy: &Deploy,
     planned: &Planned,
     (out, allow): (Option<&Path>, &Allow),
+    differences: Option<Vec<Difference>>,
     (global, screen): (&Global, &Screen),
 ) -> Result<Exit, Failure> {
     let plan = &planned.plan;
@@ -83,8 +105,12 @@ pub(super) fn show(
         course::keep(path, plan)?;
     }
     if global.json {
-        screen.document(plan);
+        screen.document(&Document { plan, differences });
     } else {
+        for difference in differences.into_iter().flatten() {
+            let hosts: Vec<&HostName> = difference.hosts.iter().collect();
+            screen.out(&format!("{}  on {}\n{}\n", difference.object, listed(&hosts), difference.text));
+        }
         screen.out(&text(plan, &planned.known));
     }
     for refusal in deploy.refusals(planned, allow)? {
@@ -105,6 +131,10 @@ fn capital(text: &str) -> String {
 
 /// Facts that were written down.
 pub(super) fn read(path: &Path) -> Result<Known, Failure> {
+    recorded(path).map(|(known, _)| known)
+}
+
+fn recorded(path: &Path) -> Result<(Known, Texts), Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::plain(format!("{} cannot be read: {error}", path.display())))?;
     let recorded: Recorded =
         serde_json::from_str(&text).map_err(|error| Failure::plain(format!("{} holds no facts: {error}", path.display())))?;
@@ -112,16 +142,16 @@ pub(super) fn read(path: &Path) -> Result<Known, Failure> {
         Answer::Facts(facts) => Ok(*facts),
         Answer::Unreachable(why) => Err(why),
     };
-    Ok(recorded.hosts.into_iter().map(|(name, known)| (name, answer(known))).collect())
+    Ok((recorded.hosts.into_iter().map(|(name, known)| (name, answer(known))).collect(), recorded.texts))
 }
 
-fn keep(path: &Path, known: &Known) -> Result<(), Failure> {
+fn keep(path: &Path, known: &Known, texts: Texts) -> Result<(), Failure> {
     let answer = |facts: &Result<Facts, String>| match facts {
         Ok(facts) => Answer::Facts(Box::new(facts.clone())),
         Err(why) => Answer::Unreachable(why.clone()),
     };
     let hosts = known.iter().map(|(name, facts)| (name.clone(), answer(facts))).collect();
-    let text = serde_json::to_string(&Recorded { version: 1, hosts }).map_err(|error| Failure::plain(error.to_string()))?;
+    let text = serde_json::to_string(&Recorded { version: 1, hosts, texts }).map_err(|error| Failure::plain(error.to_string()))?;
     fs::write(path, text + "\n").map_err(|error| Failure::plain(format!("{} cannot be written: {error}", path.display())))
 }
 
@@ -158,6 +188,15 @@ pub(super) fn text(plan: &Plan, known: &Known) -> String {
             }
         };
         let _ = writeln!(text, "Left out: {name}: {why}");
+    }
+    let mut waits: BTreeMap<(&crate::name::ServiceName, &str), Vec<&HostName>> = BTreeMap::new();
+    for (name, host) in &plan.hosts {
+        for (group, why) in &host.waits {
+            waits.entry((group, why)).or_default().push(name);
+        }
+    }
+    for ((group, why), hosts) in &waits {
+        let _ = writeln!(text, "Waits: {group} on {}: {why}", listed(hosts));
     }
     let mut drifts: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for (name, host) in &plan.hosts {
@@ -220,8 +259,10 @@ pub(super) fn text(plan: &Plan, known: &Known) -> String {
     }
     let changes: usize = plan.hosts.values().map(|host| host.changes.len()).sum();
     if plan.is_empty() {
-        let ready = plan.hosts.values().filter(|host| host.standing == Standing::Ready).count();
-        let _ = writeln!(text, "Nothing to do: {} as wanted.", count(ready, "host"));
+        let well = plan.hosts.values().filter(|host| host.standing == Standing::Ready).count();
+        let out = plan.hosts.len() - well;
+        let out = if out == 0 { String::new() } else { format!(", {} left out", count(out, "host")) };
+        let _ = writeln!(text, "Nothing to do: {} as wanted{out}.", count(well, "host"));
     } else {
         let (changed, waves) = (plan.changed().len(), plan.waves.len());
         let _ = writeln!(

@@ -66,7 +66,7 @@ pub(super) fn end(
         })
     } else {
         deploy.planned(&fleet, facts, aim).and_then(|planned| {
-            plan_verb::show(&deploy, &planned, (later.out.as_deref(), allow), (global, screen))
+            plan_verb::show(&deploy, &planned, (later.out.as_deref(), allow), None, (global, screen))
         })
     };
     fleet.close();

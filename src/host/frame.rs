@@ -23,6 +23,41 @@ pub struct Frame {
     pub text: String,
 }
 
+/// What a host shows of a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Text {
+    /// All of it.
+    Whole(String),
+    /// It is no text; how many bytes it has.
+    Binary(u64),
+    /// It is larger than what was asked for; how many bytes it has.
+    Large(u64),
+}
+
+impl Frame {
+    /// The files that an answer shows, by their paths.
+    pub fn texts(frames: &[Self]) -> Vec<(String, Text)> {
+        let mut found = Vec::new();
+        let mut path = "";
+        for frame in frames {
+            let size = || frame.text.trim().parse().unwrap_or(0);
+            let text = match frame.name.as_str() {
+                "path" => {
+                    path = &frame.text;
+                    continue;
+                }
+                "file" => Text::Whole(frame.text.clone()),
+                "binary" => Text::Binary(size()),
+                "large" => Text::Large(size()),
+                _ => continue,
+            };
+            found.push((path.to_owned(), text));
+        }
+        found
+    }
+}
+
 /// An answer that is none.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {

@@ -84,8 +84,12 @@ as() {
 # Whether an account's manager runs.
 is_awake() { [ -S "/run/user/$(id -u "$1")/systemd/private" ]; }
 
-# Sees to it that it does.
-awake() { is_awake "$1" || systemctl start "user@$(id -u "$1").service"; }
+# Sees to it that it does. Units of accounts wait up to 90 seconds for a target that on some hosts nothing wants
+# (podman-user-wait-network-online.service).
+awake() {
+    systemctl start --no-block network-online.target
+    is_awake "$1" || systemctl start "user@$(id -u "$1").service"
+}
 
 # The accounts that a list of things names, a line each on standard input.
 accounts() { sed -n 's,^~\([^/]*\)/.*,\1,p' | sort -u; }
@@ -437,10 +441,9 @@ generators() {
     for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet /usr/lib/systemd/system-generators/podman-system-generator; do
         [ -x "$generator" ] || continue
         said=$(QUADLET_UNIT_DIRS="$2/quadlet" "$generator" -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
-        # `folder` is the caller's.
-        for units in "$2/users"/*; do
-            [ -d "$units" ] || continue
-            said=$(QUADLET_UNIT_DIRS="$units" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
+        for own in "$2/users"/*; do
+            [ -d "$own" ] || continue
+            said=$(QUADLET_UNIT_DIRS="$own" "$generator" -user -dryrun 2>&1 > /dev/null) || refused "$1" "$2"
         done
         break
     done
@@ -566,7 +569,10 @@ of_step() {
 stop() {
     known= limit=
     for unit; do [ "$(ctl "show --value --property=LoadState" "$unit")" = not-found ] || known="$known $unit"; done
-    [ -z "$known" ] || ctl stop $known
+    [ -n "$known" ] || return 0
+    ctl stop $known || return
+    # One whose process had to be killed has not failed: it was to end.
+    ctl reset-failed $known 2>/dev/null || :
 }
 
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.
@@ -692,7 +698,7 @@ task() {
         if [ "$identity" = "$2" ]; then
             case $state in
             done) return 0 ;;
-            running)
+            running | elsewhere)
                 if [ "$(ctl "show --value --property=ActiveState" "$5")" = activating ]; then
                     event "attach $5"
                 elif [ "$4" != idempotent ]; then
@@ -717,10 +723,19 @@ task() {
     fi
 }
 
-# Records that a task was done elsewhere. $1 lines of: record's name, what identifies it.
+# Records what becomes of tasks that another host runs for all of their group: due, elsewhere, done. $1 which, $2 lines of:
+# record's name, what identifies it. What this host knows by itself of the same run stays, but for its end.
 record() {
     mkdir -p "$var/tasks"
-    printf '%s' "$1" | while read -r name identity; do echo "done $identity" | whole "$var/tasks/$name"; done
+    printf '%s' "$2" | while read -r name identity; do
+        state= was=
+        [ ! -e "$var/tasks/$name" ] || read -r state was < "$var/tasks/$name"
+        [ "$was" = "$identity" ] || state=
+        case $1.$state in
+        due.?* | elsewhere.running | elsewhere.failed | *.done) ;;
+        *) echo "$1 $identity" | whole "$var/tasks/$name" ;;
+        esac
+    done
 }
 
 # Keeps what is needed where no operator is, and begins a generation. $1 its number, $2 the one before it, $3 the plan,

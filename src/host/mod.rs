@@ -14,7 +14,7 @@ mod step;
 
 pub use account::{Account, bare};
 pub use bundle::{Bundle, BundleError};
-pub use frame::{Frame, FrameError, Frames};
+pub use frame::{Frame, FrameError, Frames, Text};
 pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, Header};
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
 pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen, VolumeSeen};

@@ -112,8 +112,10 @@ pub enum Call {
         /// What tells this run of it from another.
         identity: String,
     },
-    /// Records tasks that were done on another host.
+    /// Records what became of tasks of a group that another host runs for all of it.
     Record {
+        /// `due` before anything of the plan is done, `elsewhere` before it is run, `done` after.
+        state: &'static str,
         /// Their records' names, and what identifies them.
         tasks: Vec<(String, String)>,
     },
@@ -175,9 +177,9 @@ fn words(call: &Call) -> String {
             let run: Vec<String> = run.iter().map(|text| word(text)).collect();
             format!("grant {} {identity} {} {}", word(record), word(container), run.join(" "))
         }
-        Call::Record { tasks } => {
+        Call::Record { state, tasks } => {
             let tasks: Vec<String> = tasks.iter().map(|(name, identity)| format!("{name} {identity}")).collect();
-            format!("record {}", lines(&tasks))
+            format!("record {state} {}", lines(&tasks))
         }
     }
 }

@@ -40,6 +40,9 @@ pub enum Step {
         seconds: u64,
         /// Whether it may be run again where nobody knows how it ended.
         idempotent: bool,
+        /// Whether one host runs it for all of a group.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shared: bool,
         /// Its unit.
         unit: String,
     },
@@ -124,7 +127,7 @@ impl fmt::Display for Step {
             Self::Modules(path) => write!(f, "modules {path}"),
             Self::Tmpfiles(path) => write!(f, "tmpfiles {path}"),
             Self::Drop { kind, name } => write!(f, "drop {kind} {name}"),
-            Self::Task { record, identity, seconds, idempotent, unit } => {
+            Self::Task { record, identity, seconds, idempotent, unit, .. } => {
                 let again = if *idempotent { "idempotent" } else { "once" };
                 write!(f, "task {record} {identity} {seconds} {again} {unit}")
             }

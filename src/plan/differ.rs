@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Class, Content, Drift, Facts, FileRecord, Odd, Reason};
-use crate::name::ServiceName;
 use crate::unit::container::{Run, SecretAs, Source};
 use crate::unit::{Container, Meaning};
 
@@ -302,9 +301,4 @@ pub(super) fn drift(applied: &Content, facts: &Facts) -> Vec<Drift> {
     let objects = objects.chain(applied.secrets.keys().filter(|name| !facts.secrets.contains(*name)));
     found.extend(objects.map(|name| Drift { object: name.clone(), odd: Odd::Missing }));
     found
-}
-
-/// The groups that something is there for.
-pub(super) fn groups_of(changes: &[Change]) -> BTreeSet<ServiceName> {
-    changes.iter().flat_map(|change| change.services.iter().cloned()).collect()
 }

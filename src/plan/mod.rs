@@ -9,6 +9,8 @@ mod guard;
 mod order;
 mod removal;
 mod task;
+#[cfg(test)]
+mod tests;
 mod wave;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +72,9 @@ pub struct HostPlan {
     /// What is not as wharf left it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
+    /// Groups whose changes have to wait, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waits: BTreeMap<ServiceName, String>,
 }
 
 /// Whether a host can be changed.
@@ -218,6 +223,7 @@ fn host_plan(
         keeps: BTreeSet::new(),
         loses: BTreeSet::new(),
         drift: Vec::new(),
+        waits: BTreeMap::new(),
     };
     if let Some(why) = ground.estate.hosts.get(name).and_then(|host| host.maintenance.clone()) {
         return bare(Standing::Maintenance { why });

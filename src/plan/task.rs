@@ -60,9 +60,10 @@ fn is_due(task: &Task, event: Event) -> bool {
         })
 }
 
-/// Whether the first host of a group runs tasks that all others have to wait for.
-pub(super) fn is_first_alone(service: &Service) -> bool {
+/// Whether the first host of a group runs tasks that all others have to wait for; `begins` where none of these hosts runs it.
+pub(super) fn is_first_alone(service: &Service, begins: bool) -> bool {
     let shared = service.tasks.iter().filter(|task| task.schedule.is_none() && task.once_per != OncePer::Host);
+    let shared = shared.filter(|task| begins || !is_first_only(task));
     let mut early = shared.filter(|task| match task.phase {
         Some(phase) => phase == TaskPhase::Expand,
         None => task.when == TaskWhen::BeforeStart,
@@ -79,17 +80,91 @@ pub(super) struct Place {
     pub last: bool,
 }
 
-/// The tasks that a host runs for a group, as steps; `before` its start or after.
+/// What hosts know of one run of a task that one host runs for all of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    /// Nothing: it was never due.
+    Nothing,
+    /// A plan had to run it. Perhaps it did: where it was begun, the hosts know, and a host that is asked to run it looks.
+    Due,
+    /// It was run, and did not end well.
+    Failed,
+    /// It was done.
+    Done,
+}
+
+/// What the members of a group know of a run.
+fn told(group: &Group, record: &str, identity: &str, known: &Known) -> Told {
+    let facts = group.members.iter().filter_map(|host| known.get(host)?.as_ref().ok());
+    let records = facts.filter_map(|facts| facts.tasks.get(record)).filter(|record| record.identity == identity);
+    let each = records.map(|record| match record.state.as_str() {
+        "done" => Told::Done,
+        "failed" => Told::Failed,
+        _ => Told::Due,
+    });
+    each.max().unwrap_or(Told::Nothing)
+}
+
+/// The name of a task's record.
+fn record_of(group: &Group, task: &Task) -> String {
+    format!("{}.{}", group.name, task.name)
+}
+
+/// Whether a task belongs to the first start of a group alone.
+fn is_first_only(task: &Task) -> bool {
+    !task.on.is_empty() && task.on.iter().all(|on| *on == TaskEvent::Bootstrap)
+}
+
+/// What tells a run of a task from another.
+fn identity_of(group: &Group, task: &Task, event: Event, wanted: &Content) -> String {
+    let begins = !task.on.is_empty() && (event.fresh || !event.upgrade);
+    match is_first_only(task) || begins {
+        true => "bootstrap".to_owned(),
+        false => identity(&unit_of(group, task), wanted),
+    }
+}
+
+fn unit_of(group: &Group, task: &Task) -> String {
+    format!("{}-task-{}", group.name, task.name)
+}
+
+/// Whether an earlier plan had to run a task for all of a group and did not come to it.
+pub(super) fn is_left(service: &Service, group: &Group, wanted: &Content, known: &Known) -> bool {
+    let event = Event { fresh: false, upgrade: true };
+    let mut tasks = service.tasks.iter().filter(|task| task.once_per != OncePer::Host && task.schedule.is_none());
+    tasks.any(|task| {
+        let identity = identity_of(group, task, event, wanted);
+        matches!(told(group, &record_of(group, task), &identity, known), Told::Due | Told::Failed)
+    })
+}
+
+/// The tasks that a host runs for a group, as steps; `before` its start or after. What happens is said of the group and of
+/// the host alone.
 pub(super) fn steps(
     service: &Service,
     group: &Group,
-    event: Event,
+    (event, here): (Event, Event),
     place: Place,
     before: bool,
-    wanted: &Content,
+    (wanted, known): (&Content, &Known),
 ) -> Vec<Step> {
     let mut found = Vec::new();
-    for task in service.tasks.iter().filter(|task| is_due(task, event)) {
+    for task in &service.tasks {
+        let shared = task.once_per != OncePer::Host;
+        // What was due and did not come about is due still, whatever happens to the group now.
+        let event = match shared && is_left_over(task, group, event, (wanted, known)) {
+            true => Event { fresh: is_first_only(task), upgrade: !is_first_only(task) },
+            false if shared => event,
+            false => here,
+        };
+        if !is_due(task, event) {
+            continue;
+        }
+        let (record, identity) = (record_of(group, task), identity_of(group, task, event, wanted));
+        let told = if shared { told(group, &record, &identity, known) } else { Told::Nothing };
+        if told == Told::Done {
+            continue;
+        }
         let when = match task.phase {
             Some(TaskPhase::Expand) => true,
             Some(TaskPhase::Migrate | TaskPhase::Contract) => false,
@@ -103,20 +178,27 @@ pub(super) fn steps(
         if when != before || !here {
             continue;
         }
-        let unit = format!("{}-task-{}", group.name, task.name);
-        let identity = match task.on.is_empty() || event.upgrade && !event.fresh {
-            false => "bootstrap".to_owned(),
-            true => identity(&unit, wanted),
-        };
         found.push(Step::Task {
-            record: format!("{}.{}", group.name, task.name),
+            record,
             identity,
             seconds: task.timeout_ms.div_ceil(1000),
-            idempotent: task.idempotent,
-            unit: format!("{unit}.service"),
+            // Where it is known that it failed, it is known how it ended.
+            idempotent: task.idempotent || told == Told::Failed,
+            shared,
+            unit: format!("{}.service", unit_of(group, task)),
         });
     }
     found
+}
+
+/// Whether a run of a task that is not due by what happens now was due before.
+fn is_left_over(task: &Task, group: &Group, event: Event, (wanted, known): (&Content, &Known)) -> bool {
+    let before = Event { fresh: false, upgrade: true };
+    let identity = identity_of(group, task, before, wanted);
+    task.schedule.is_none()
+        && task.phase != Some(TaskPhase::Contract)
+        && !event.fresh
+        && matches!(told(group, &record_of(group, task), &identity, known), Told::Due | Told::Failed)
 }
 
 /// What tells one run of a task from another: all that its container is made of.

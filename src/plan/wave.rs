@@ -27,12 +27,9 @@ pub struct Wave {
     pub grants: Vec<Grant>,
     /// What happens where.
     pub hosts: BTreeMap<HostName, Batch>,
-    /// How many of its hosts may fail before the plan stops.
-    #[serde(default)]
-    pub max_failed: usize,
-    /// Whether a host that fails takes its change back at once.
-    #[serde(default)]
-    pub rollback: bool,
+    /// For each group, on how many hosts it may have failed so far before the plan stops; none where it is not named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_failed: BTreeMap<ServiceName, usize>,
 }
 
 /// What happens on one host in one wave.
@@ -51,12 +48,17 @@ pub struct Batch {
     /// Whether it is the host's last: then it has all that is wanted.
     #[serde(default)]
     pub last: bool,
+    /// Whether the host takes it back at once where it does not end well, and it may be taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
 }
 
 /// What is done for a group in a batch.
 struct Slot {
     wave: usize,
     place: Place,
+    /// Whether others wait to see how it goes here.
+    canary: bool,
 }
 
 /// How much a group is disturbed, by host.
@@ -70,7 +72,10 @@ pub(super) fn waves(
     hosts: &mut BTreeMap<HostName, HostPlan>,
     purpose: Purpose,
 ) -> Vec<Wave> {
-    let slots = slots(ground, hosts, purpose);
+    let mut slots = slots(ground, hosts, purpose);
+    if purpose == Purpose::Forward {
+        leftovers(ground, wanted, known, hosts, &mut slots);
+    }
     let mut waves: Vec<Wave> = Vec::new();
     let mut batches: BTreeMap<(usize, HostName), BTreeSet<ServiceName>> = BTreeMap::new();
     for ((group, host), slot) in &slots {
@@ -85,7 +90,7 @@ pub(super) fn waves(
         }
     }
     let events = match purpose {
-        Purpose::Forward => events(ground, wanted, known, hosts),
+        Purpose::Forward => events(ground, wanted, known, slots.keys().map(|(group, _)| group)),
         Purpose::Back | Purpose::Stop | Purpose::Destroy => BTreeMap::new(),
     };
     let numbers: BTreeSet<usize> = batches.keys().map(|(wave, _)| *wave).collect();
@@ -97,7 +102,7 @@ pub(super) fn waves(
         for (name, groups) in mine {
             let (Some(host), Some(content)) = (hosts.get_mut(name), wanted.get(name)) else { continue };
             let first = !batches.keys().any(|(of, other)| *of < wave && other == name);
-            let last = !batches.keys().any(|(of, other)| *of > wave && other == name);
+            let last = host.waits.is_empty() && !batches.keys().any(|(of, other)| *of > wave && other == name);
             for change in &mut host.changes {
                 let here = if change.class == Class::Destroy {
                     // After all that may have used it.
@@ -114,8 +119,9 @@ pub(super) fn waves(
             let now: Vec<&Change> = host.changes.iter().filter(|change| change.wave == number + 1).collect();
             let facts = known.get(name).and_then(|facts| facts.as_ref().ok());
             let applied = facts.and_then(|facts| facts.generation.as_ref()).map(|generation| &generation.content);
-            let mut batch = batch(ground, name, groups, &now, (applied, content), &events, |group| {
-                slots.get(&(group.clone(), name.clone())).map(|slot| slot.place)
+            let slot = |group: &ServiceName| slots.get(&(group.clone(), name.clone()));
+            let mut batch = batch(ground, name, groups, &now, (applied, content, known), &events, |group| {
+                slot(group).map(|slot| slot.place)
             });
             batch.last = last;
             if last {
@@ -130,8 +136,14 @@ pub(super) fn waves(
                     made.grants.extend(task::grants(ground, group, known));
                 }
                 if let Some(update) = ground.project.services.get(&group.service).map(|service| &service.update) {
-                    made.max_failed = made.max_failed.max(amount(&update.max_failed, group.members.len()));
-                    made.rollback |= update.on_failure == UpdateFailure::Rollback;
+                    let may = match slot(&group.name).is_some_and(|slot| slot.canary) {
+                        true => 0,
+                        false => tolerance(update, group.members.len()),
+                    };
+                    if may > 0 {
+                        made.max_failed.insert(group.name.clone(), may);
+                    }
+                    batch.rollback |= update.on_failure == UpdateFailure::Rollback;
                 }
             }
             made.hosts.insert(name.clone(), batch);
@@ -181,20 +193,56 @@ fn amount(text: &str, of: usize) -> usize {
     }
 }
 
-/// What happens to each group that changes.
-fn events(
+/// On how many hosts a group may fail before a plan stops.
+fn tolerance(update: &Update, members: usize) -> usize {
+    match update.on_failure {
+        // Each one more could be the one too many.
+        _ if update.quorum => 0,
+        UpdateFailure::Continue => members,
+        UpdateFailure::Pause | UpdateFailure::Rollback => amount(&update.max_failed, members),
+    }
+}
+
+/// Adds tasks that an earlier plan had to run and did not come to, of groups that do not change in this one.
+fn leftovers(
     ground: Ground<'_>,
     wanted: &BTreeMap<HostName, Content>,
     known: &Known,
     hosts: &BTreeMap<HostName, HostPlan>,
+    slots: &mut BTreeMap<(ServiceName, HostName), Slot>,
+) {
+    let mut next = slots.values().map(|slot| slot.wave + 1).max().unwrap_or(0);
+    let levels = order::levels(ground);
+    let mut groups: Vec<_> = ground.placed.groups.values().collect();
+    groups.sort_by_key(|group| levels.get(&group.name));
+    for group in groups {
+        let ready = |host: &&HostName| hosts.get(*host).is_some_and(|host| host.standing == Standing::Ready);
+        let Some(at) = group.members.iter().find(ready) else { continue };
+        let changes = slots.keys().any(|(name, _)| *name == group.name);
+        let (Some(service), Some(content)) = (ground.project.services.get(&group.service), wanted.get(at)) else {
+            continue;
+        };
+        if !changes && task::is_left(service, group, content, known) {
+            let place = Place { first: true, last: true };
+            slots.insert((group.name.clone(), at.clone()), Slot { wave: next, place, canary: false });
+            next += 1;
+        }
+    }
+}
+
+/// What happens to each group that changes.
+fn events<'a>(
+    ground: Ground<'_>,
+    wanted: &BTreeMap<HostName, Content>,
+    known: &Known,
+    names: impl Iterator<Item = &'a ServiceName>,
 ) -> BTreeMap<ServiceName, Event> {
-    let names: BTreeSet<ServiceName> = hosts.values().flat_map(|host| differ::groups_of(&host.changes)).collect();
     let mut events = BTreeMap::new();
-    for name in names {
-        let Some(group) = ground.placed.groups.get(&name) else { continue };
+    for name in names.collect::<BTreeSet<_>>() {
+        let Some(group) = ground.placed.groups.get(name) else { continue };
         let members: Vec<&HostName> = group.members.iter().collect();
         let Some(content) = members.iter().find_map(|host| wanted.get(*host)) else { continue };
-        events.insert(name.clone(), Event::of(&name, &members, content, known));
+        events.insert(name.clone(), Event::of(name, &members, content, known));
     }
     events
 }
@@ -202,13 +250,16 @@ fn events(
 /// In which wave each group of each host is changed.
 fn slots(
     ground: Ground<'_>,
-    hosts: &BTreeMap<HostName, HostPlan>,
+    hosts: &mut BTreeMap<HostName, HostPlan>,
     purpose: Purpose,
 ) -> BTreeMap<(ServiceName, HostName), Slot> {
+    if !purpose.ends() {
+        hold_back(ground, hosts);
+    }
     let mut changed: BTreeMap<ServiceName, OnHosts<'_>> = BTreeMap::new();
-    for (name, host) in hosts {
+    for (name, host) in &*hosts {
         for change in &host.changes {
-            for service in &change.services {
+            for service in change.services.iter().filter(|service| !host.waits.contains_key(*service)) {
                 let class = changed.entry(service.clone()).or_default().entry(name).or_insert(change.class);
                 *class = (*class).max(change.class);
             }
@@ -233,13 +284,16 @@ fn slots(
         for (name, on) in groups {
             let service = ground.placed.groups.get(&name).and_then(|group| ground.project.services.get(&group.service));
             let members = ground.placed.groups.get(&name).map_or(1, |group| group.members.len());
-            let batches = batches(service, members, &on, purpose);
+            let batches = batches(service, (members, away(ground, &name, hosts).len()), &on, purpose);
             longest = longest.max(batches.len());
             let count = batches.len();
+            let fresh = is_fresh(members, &on);
+            let canary = count > 1 && !fresh && service.is_some_and(|service| service.update.canary.is_some());
             for (index, hosts) in batches.into_iter().enumerate() {
                 for (at, host) in hosts.into_iter().enumerate() {
                     let place = Place { first: index == 0 && at == 0, last: index + 1 == count && at == 0 };
-                    slots.insert((name.clone(), host.clone()), Slot { wave: next + index, place });
+                    let slot = Slot { wave: next + index, place, canary: canary && index == 0 };
+                    slots.insert((name.clone(), host.clone()), slot);
                 }
             }
         }
@@ -248,40 +302,85 @@ fn slots(
     for (name, on) in gone {
         for host in on.into_keys() {
             let place = Place { first: false, last: false };
-            slots.insert((name.clone(), host.clone()), Slot { wave: next, place });
+            slots.insert((name.clone(), host.clone()), Slot { wave: next, place, canary: false });
         }
     }
     slots
 }
 
+/// The members of a group that are none to count on: their hosts are away, or left alone.
+fn away<'a>(ground: Ground<'a>, group: &ServiceName, hosts: &BTreeMap<HostName, HostPlan>) -> Vec<&'a HostName> {
+    let members = ground.placed.groups.get(group).map(|group| group.members.as_slice()).unwrap_or_default();
+    let is_away = |host: &&HostName| hosts.get(*host).is_some_and(|host| host.standing != Standing::Ready);
+    members.iter().filter(is_away).collect()
+}
+
+/// Lets changes wait that would cost a cluster its majority.
+fn hold_back(ground: Ground<'_>, hosts: &mut BTreeMap<HostName, HostPlan>) {
+    for group in ground.placed.groups.values() {
+        let quorum = ground.project.services.get(&group.service).is_some_and(|service| service.update.quorum);
+        let members = group.members.len();
+        let away = away(ground, &group.name, hosts);
+        // Of two, no one can be missed at any time.
+        if !quorum || members < 3 || members.saturating_sub(away.len() + 1) > members / 2 {
+            continue;
+        }
+        let names: Vec<&str> = away.iter().map(|host| host.as_str()).collect();
+        let why = format!(
+            "one more of its {members} members down would cost it its majority: {} cannot be counted on",
+            names.join(", ")
+        );
+        for host in hosts.values_mut() {
+            let disturbed = host.changes.iter().any(|change| {
+                matches!(change.class, Class::Restart | Class::Replace) && change.services.contains(&group.name)
+            });
+            if disturbed && host.standing == Standing::Ready {
+                host.waits.insert(group.name.clone(), why.clone());
+            }
+        }
+    }
+}
+
+/// Whether all of a group begins now.
+fn is_fresh(members: usize, on: &OnHosts<'_>) -> bool {
+    let rest = || on.values().filter(|class| **class != Class::FileOnly);
+    rest().count() == members && rest().all(|class| *class == Class::Start)
+}
+
 /// The hosts of a group that are changed together, in order.
 fn batches<'a>(
     service: Option<&Service>,
-    members: usize,
+    (members, away): (usize, usize),
     on: &OnHosts<'a>,
     purpose: Purpose,
 ) -> Vec<Vec<&'a HostName>> {
     // What disturbs nobody waits for nobody.
     let (gentle, rest): (Vec<_>, Vec<_>) = on.iter().partition(|(_, class)| **class == Class::FileOnly);
     let gentle: Vec<&HostName> = gentle.into_iter().map(|(host, _)| *host).collect();
-    let rest: Vec<(&HostName, Class)> = rest.into_iter().map(|(host, class)| (*host, *class)).collect();
+    let mut rest: Vec<(&HostName, Class)> = rest.into_iter().map(|(host, class)| (*host, *class)).collect();
+    // Who is not up comes up before anybody goes down.
+    rest.sort_by_key(|(_, class)| *class != Class::Start);
     let mut found: Vec<Vec<&HostName>> = Vec::new();
     if let Some(service) = service {
         let update = &service.update;
-        let fresh = rest.len() == members && rest.iter().all(|(_, class)| *class == Class::Start);
+        let fresh = is_fresh(members, on);
+        let begins = rest.iter().all(|(_, class)| *class == Class::Start);
         let size = match (update.quorum, fresh, update.rolling) {
-            (true, ..) => 1,
-            // Nobody uses it yet.
-            (false, true, _) | (false, false, false) => rest.len().max(1),
-            _ if purpose.ends() => rest.len().max(1),
-            (false, false, true) => amount(&update.max_unavailable, members).max(1),
+            // What ends has nobody left to serve; a cluster's members go one by one all the same.
+            _ if purpose.ends() && !update.quorum => rest.len().max(1),
+            // One begins the cluster, and the others join it.
+            (true, true, _) if task::is_first_alone(service, true) => 1,
+            // Nobody uses it yet; members of a cluster that nobody begins find each other.
+            (_, true, _) | (false, false, false) => rest.len().max(1),
+            (true, false, _) => 1,
+            (false, false, true) => amount(&update.max_unavailable, members).saturating_sub(away).max(1),
         };
         let mut hosts: Vec<&HostName> = rest.into_iter().map(|(host, _)| host).collect();
         if let Some(canary) = update.canary.filter(|_| !fresh && !purpose.ends()) {
             let after = hosts.split_off(hosts.len().min(canary as usize));
             found.extend((!hosts.is_empty()).then_some(hosts));
             hosts = after;
-        } else if task::is_first_alone(service) && hosts.len() > 1 && !purpose.ends() {
+        } else if task::is_first_alone(service, begins) && hosts.len() > 1 && !purpose.ends() {
             // The others start with what its tasks have made.
             let after = hosts.split_off(1);
             found.push(hosts);
@@ -304,7 +403,7 @@ fn batch(
     host: &HostName,
     groups: &BTreeSet<ServiceName>,
     changes: &[&Change],
-    (applied, wanted): (Option<&Content>, &Content),
+    (applied, wanted, known): (Option<&Content>, &Content, &Known),
     events: &BTreeMap<ServiceName, Event>,
     place: impl Fn(&ServiceName) -> Option<Place>,
 ) -> Batch {
@@ -376,7 +475,8 @@ fn batch(
             else {
                 continue;
             };
-            let found = task::steps(service, group, *event, place, before, wanted);
+            let here = Event::of(name, &[host], wanted, known);
+            let found = task::steps(service, group, (*event, here), place, before, (wanted, known));
             *one_way |= task::is_one_way(service, *event, &found, name);
             steps.extend(found);
         }

@@ -1,4 +1,5 @@
-//! Configuration files beside those who read them: oslo.config and PyYAML, from PyPI.
+//! Configuration files beside those who read them: oslo.config and PyYAML, from PyPI. The validator of JSON schemas is
+//! there too.
 
 mod oslo;
 mod yaml;
@@ -13,10 +14,10 @@ use proptest::test_runner::TestRunner;
 
 use crate::support::skip;
 
-const PACKAGES: [&str; 2] = ["oslo.config==10.7.0", "PyYAML==6.0.4"];
+const PACKAGES: [&str; 3] = ["oslo.config==10.7.0", "PyYAML==6.0.4", "jsonschema==4.25.1"];
 
 /// A Python that has the packages; none, said aloud, where it cannot be had. Kept between runs.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config-oracle");
@@ -43,9 +44,9 @@ fn python() -> Option<PathBuf> {
     Some(python)
 }
 
-/// Runs a script of this folder with a JSON document as its input, and reads one from its output.
-fn ask(python: &Path, script: &str, input: &serde_json::Value) -> serde_json::Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(script);
+/// Runs a script of this repository with a JSON document as its input, and reads one from its output.
+pub fn ask(python: &Path, script: &str, input: &serde_json::Value) -> serde_json::Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let mut child = Command::new(python)
         .arg("-I")
         .args(["-X", "utf8"])

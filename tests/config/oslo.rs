@@ -83,7 +83,7 @@ fn merged_files_read_as_oslo_config_reads_both() {
         cases.push(case(&[ours.as_deref().unwrap_or("")], &options));
         merged.insert(index, ours);
     }
-    let answers = ask(&python, "oslo.py", &Value::Array(cases));
+    let answers = ask(&python, "tests/config/oslo.py", &Value::Array(cases));
     let mut read = 0;
     for (index, ((below, above), answers)) in pairs.iter().zip(answers.as_array().unwrap().chunks(4)).enumerate() {
         let [alone, over, both, ours] = answers else { panic!("four answers a pair") };
@@ -128,7 +128,7 @@ fn a_quoted_value_is_read_by_oslo_config_as_it_was() {
             Err(fault) => assert!(value.contains("\\$"), "{value:?}: {fault}"),
         }
     }
-    let answers = ask(&python, "oslo.py", &Value::Array(cases));
+    let answers = ask(&python, "tests/config/oslo.py", &Value::Array(cases));
     for (value, answer) in sayable.iter().zip(answers.as_array().unwrap()) {
         assert_eq!(answer["one"][0], **value, "{value:?}");
     }

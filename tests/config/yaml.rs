@@ -43,7 +43,7 @@ fn texts_stay_texts_for_readers_of_yaml_1_1_too() {
             document.render()
         })
         .collect();
-    let answers = ask(&python, "yaml.py", &json!(written));
+    let answers = ask(&python, "tests/config/yaml.py", &json!(written));
     for ((value, text), answer) in values.iter().zip(&written).zip(answers.as_array().unwrap()) {
         assert_eq!(answer.get("value"), Some(value), "{text}\n{answer}");
     }
@@ -68,8 +68,8 @@ fn what_is_written_bare_means_to_pyyaml_what_it_meant_before() {
         }
     }
     assert!(pairs.len() > 150, "only {} of the texts were readable", pairs.len());
-    let before = ask(&python, "yaml.py", &json!(pairs.iter().map(|(text, _)| *text).collect::<Vec<_>>()));
-    let after = ask(&python, "yaml.py", &json!(pairs.iter().map(|(_, text)| text).collect::<Vec<_>>()));
+    let before = ask(&python, "tests/config/yaml.py", &json!(pairs.iter().map(|(text, _)| *text).collect::<Vec<_>>()));
+    let after = ask(&python, "tests/config/yaml.py", &json!(pairs.iter().map(|(_, text)| text).collect::<Vec<_>>()));
     for (((text, ours), before), after) in pairs.iter().zip(before.as_array().unwrap()).zip(after.as_array().unwrap()) {
         // YAML 1.2 lets an anchor's name be used again (3.2.2.2), and PyYAML knows no value for YAML 1.1's `=`.
         let known =

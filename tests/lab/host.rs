@@ -1,35 +1,23 @@
-//! A host, and the network that hosts are in.
+//! A host, and the network that hosts are in: the product's lab, where whatever goes wrong ends the test.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use wharf::lab::{Hold, Machine, Make, Network, Seed, key};
+
+use super::image;
 use crate::support::place::scratch;
 use crate::unit::roots::unpacked;
 
-const KEEPER: &str = include_str!("keeper.sh");
-const BOOT: &str = include_str!("boot.sh");
-
-/// A program in a host, in a control group that is none of its services'.
-const ENTER: &str = "mkdir -p /sys/fs/cgroup/lab && echo $$ > /sys/fs/cgroup/lab/cgroup.procs && exec \"$@\"";
-
-/// The network between hosts: a bridge in a namespace that a process holds open.
-const SWITCH: &str = "set -e; ip link set lo up; ip link add hosts type bridge; ip address add 10.77.0.1/16 dev hosts; \
-                      ip link set hosts up; echo up; cat > /dev/null";
-
-/// What hosts in the lab need beside what a release calls its minimum.
+/// What a host with Python has beside what a release calls its minimum.
 const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
-                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server";
-
-/// The storage of podman where hosts share images.
-const SHARING: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
-                       graphroot = \"/var/lib/containers/storage\"\n\
-                       [storage.options]\nadditionalimagestores = [\"/mnt/images\"]\n";
+                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server,passt,python3";
 
 /// What a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,60 +26,24 @@ pub enum Release {
     Trixie,
     /// Debian 12: podman 4.3, without.
     Bookworm,
+    /// Trixie with Python, which other tools want of a host.
+    Python,
 }
 
 impl Release {
     /// Its root, made once; none where it cannot be had here, which was said then.
     pub fn root(self) -> Option<PathBuf> {
-        let (suite, network) = match self {
-            Self::Trixie => ("trixie", "passt"),
-            Self::Bookworm => ("bookworm", "slirp4netns,runc"),
-        };
-        unpacked("lab-hosts", suite, &["--variant=minbase", &format!("{PROGRAMS},{network}")])
-    }
-
-    /// podman's, for what this machine keeps to itself: controllers of cgroups, and here and there the right to raise a
-    /// limit, which podman 4.3 and crun 1.8 take for granted.
-    fn configuration(self) -> &'static str {
-        const CAP_SYS_RESOURCE: u64 = 1 << 24;
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
-        let all = u64::from_str_radix(capabilities.trim(), 16).unwrap() & CAP_SYS_RESOURCE != 0;
         match self {
-            Self::Bookworm if !all => {
-                "[containers]\npids_limit = 0\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1000:1000\"]\n\
-                 [engine]\nruntime = \"runc\"\n"
-            }
-            _ => "[containers]\npids_limit = 0\n",
+            Self::Trixie => image::root("debian-trixie"),
+            Self::Bookworm => image::root("debian-bookworm"),
+            Self::Python => unpacked("lab-hosts-python", "trixie", &["--variant=minbase", PROGRAMS]),
         }
-    }
-}
-
-/// A process that ends when its standard input does.
-struct Held {
-    child: Child,
-}
-
-impl Held {
-    /// Starts it and waits for its first line.
-    fn start(command: &mut Command) -> (Self, String) {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        (Self { child }, line.trim().to_owned())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
     }
 }
 
 /// Hosts that see each other.
 pub struct Lab {
-    switch: Held,
+    network: Network,
     /// Images that all of its hosts have at /mnt/images.
     images: Option<PathBuf>,
     /// What whoever operates the hosts has: a key, and those of the hosts.
@@ -109,19 +61,16 @@ impl Drop for Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        let (switch, said) = Held::start(Command::new("unshare").args(["--net", "sh", "-c", SWITCH]));
-        assert_eq!(said, "up");
+        let network = Network::new("10.77.0.1/16", &Hold::Value).unwrap();
         static DESKS: AtomicUsize = AtomicUsize::new(0);
         let desk = scratch(&format!("desk/{}", DESKS.fetch_add(1, Ordering::Relaxed)));
-        key(&desk.join("key"));
-        Self { switch, images: None, desk }
+        key(&desk.join("key")).unwrap();
+        Self { network, images: None, desk }
     }
 
     /// A program that sees the hosts' network.
     pub fn outside(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.switch.child.id().to_string(), "--net"]).arg(program);
-        command
+        self.network.command(program)
     }
 
     /// An ssh configuration that leads to some hosts.
@@ -129,7 +78,8 @@ impl Lab {
         let known: String = hosts
             .iter()
             .map(|host| {
-                let key = fs::read_to_string(host.folder.join("upper/etc/ssh/ssh_host_ed25519_key.pub")).unwrap();
+                let key =
+                    fs::read_to_string(host.machine.folder().join("upper/etc/ssh/ssh_host_ed25519_key.pub")).unwrap();
                 format!("{} {key}", host.address)
             })
             .collect();
@@ -159,163 +109,73 @@ impl Lab {
         // Hosts of two labs may have one name.
         static HOSTS: AtomicUsize = AtomicUsize::new(0);
         let folder = scratch(&format!("lab/{}-{name}", HOSTS.fetch_add(1, Ordering::Relaxed)));
-        // Closed to nobody who owns what is in it; its parents are this test's.
-        for made in ["upper/etc/containers", "upper/etc/systemd/system", "work", "root", "containers", "home"] {
-            fs::create_dir_all(folder.join(made)).unwrap();
-        }
-        let etc = folder.join("upper/etc");
-        fs::write(etc.join("containers/containers.conf"), release.configuration()).unwrap();
-        if self.images.is_some() {
-            fs::write(etc.join("containers/storage.conf"), SHARING).unwrap();
-        }
-        fs::write(etc.join("hostname"), format!("{name}\n")).unwrap();
-        fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{address} {name}\n")).unwrap();
-        fs::create_dir_all(etc.join("ssh")).unwrap();
-        key(&etc.join("ssh/ssh_host_ed25519_key"));
-        let authorized = folder.join("upper/root/.ssh");
-        fs::create_dir_all(&authorized).unwrap();
-        fs::set_permissions(folder.join("upper/root"), Permissions::from_mode(0o700)).unwrap();
-        fs::set_permissions(&authorized, Permissions::from_mode(0o700)).unwrap();
-        fs::copy(self.desk.join("key.pub"), authorized.join("authorized_keys")).unwrap();
-        // The kernel is the machine's.
-        std::os::unix::fs::symlink("/dev/null", etc.join("systemd/system/systemd-modules-load.service")).unwrap();
-        let mut host = Host {
-            keeper: None,
-            folder,
-            root,
-            mounts: [store, self.images.as_deref()].map(|path| path.map(Path::to_owned)),
-            switch: self.switch.child.id(),
-            init: 0,
+        let operator = self.desk.join("key.pub");
+        let hosts = format!("{address} {name}\n");
+        let seed = Seed { name, hosts: &hosts, operator: &operator, shares: self.images.is_some() };
+        seed.sow(&root, &folder).unwrap();
+        let make = Make {
             name: name.to_owned(),
-            address: address.to_owned(),
+            addresses: vec![(address.to_owned(), 16)],
+            root,
+            folder: folder.clone(),
+            mounts: [store, self.images.as_deref()].map(|path| path.map(Path::to_owned)),
+            group: name.to_owned(),
         };
-        host.boot_again();
-        Some(host)
+        let machine = Machine::boot(make, &self.network, Hold::Value).unwrap_or_else(|error| panic!("{error}"));
+        Some(Host { machine, address: address.to_owned(), _folder: Folder(folder) })
     }
 }
 
-/// A pair of keys of its own.
-fn key(path: &Path) {
-    let _ = fs::remove_file(path);
-    let mut command = Command::new("ssh-keygen");
-    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f"]).arg(path);
-    assert!(command.status().unwrap().success());
-}
+/// A folder that goes with its host, after it.
+struct Folder(PathBuf);
 
-/// A program in the network of a process.
-fn ip(of: u32, words: &[&str]) -> Result<(), String> {
-    let of = of.to_string();
-    let output = Command::new("nsenter").args(["--target", &of, "--net", "ip"]).args(words).output().unwrap();
-    let said = || format!("ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.status.success().then_some(()).ok_or_else(said)
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A host that is up.
 pub struct Host {
-    /// None where it crashed.
-    keeper: Option<Held>,
-    folder: PathBuf,
-    /// What it begins as.
-    root: PathBuf,
-    /// What it sees at /mnt/store and at /mnt/images.
-    mounts: [Option<PathBuf>; 2],
-    /// The process that holds the network between hosts.
-    switch: u32,
-    /// Its init, as the machine knows it.
-    init: u32,
-    name: String,
+    machine: Machine,
     address: String,
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // The host ends before its folder is taken away.
-        drop(self.keeper.take());
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+    _folder: Folder,
 }
 
 impl Host {
     pub fn name(&self) -> &str {
-        &self.name
+        self.machine.name()
     }
 
     /// Boots a host that crashed, with the disk that it had.
     pub fn boot_again(&mut self) {
-        assert!(self.keeper.is_none(), "{} is up", self.name);
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", KEEPER, "keeper"]);
-        command.arg(&self.root).arg(&self.folder).args([&self.name, BOOT]);
-        command.args(self.mounts.iter().map(|path| path.as_deref().unwrap_or(Path::new(""))));
-        let (keeper, outer) = Held::start(&mut command);
-        self.keeper = Some(keeper);
-        let again = self.init != 0;
-        let children = format!("/proc/{outer}/task/{outer}/children");
-        self.init = self.until("its first process", || {
-            fs::read_to_string(&children).unwrap_or_default().trim().parse::<u32>().ok()
-        });
-        self.until("its init", || fs::read_to_string(self.at("/proc/1/comm")).ok().filter(|name| name == "systemd\n"));
-        self.plug();
-        self.until("its manager", || {
-            let state = self.try_run(&["systemctl", "is-system-running", "--wait"]);
-            let state = String::from_utf8(state.stdout).unwrap();
-            // A health check may fail before what it asks is up.
-            let is_up = state == "running\n" || state == "degraded\n" && again;
-            assert!(is_up || state != "degraded\n", "{}{}", self.run(&["systemctl", "--failed"]), self.journal("*"));
-            is_up.then_some(())
-        });
-    }
-
-    /// Its link to the others.
-    fn plug(&self) {
-        // An interface's name has 15 characters at most.
-        assert!(self.name.len() <= 15, "{}", self.name);
-        let init = self.init.to_string();
-        // The link that it had before a crash goes a little later than its processes.
-        let link = ["link", "add", &self.name, "type", "veth", "peer", "name", "eth0", "netns", &init];
-        self.until("its link", || ip(self.switch, &link).ok());
-        ip(self.switch, &["link", "set", &self.name, "master", "hosts", "up"]).unwrap();
-        ip(self.init, &["address", "add", &format!("{}/16", self.address), "dev", "eth0"]).unwrap();
-        // Its card stays in it when it boots anew: others know it by that.
-        let bytes: Vec<u8> = self.address.split('.').map(|byte| byte.parse().unwrap()).collect();
-        let card = format!("02:00:{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"));
-        ip(self.init, &["link", "set", "eth0", "address", &card]).unwrap();
-        ip(self.init, &["link", "set", "eth0", "up"]).unwrap();
+        assert!(!self.machine.is_up(), "{} is up", self.name());
+        self.machine.boot_again().unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Takes it from the network: nobody reaches it, it reaches nobody, and all that it runs goes on.
     pub fn cut(&self) {
-        ip(self.switch, &["link", "set", &self.name, "down"]).unwrap();
+        self.machine.cut().unwrap();
     }
 
     /// Gives it back to the network.
     pub fn join(&self) {
-        ip(self.switch, &["link", "set", &self.name, "up"]).unwrap();
+        self.machine.join().unwrap();
     }
 
     /// The power goes: every process ends at once, unasked. The disk stays.
     pub fn crash(&mut self) {
-        let init = rustix::process::Pid::from_raw(i32::try_from(self.init).unwrap()).unwrap();
-        rustix::process::kill_process(init, rustix::process::Signal::KILL).unwrap();
-        drop(self.keeper.take());
+        self.machine.crash().unwrap();
     }
 
     /// Somebody shuts it down: its services end in order.
     pub fn shut_down(&mut self) {
-        self.run(&["systemctl", "--no-block", "poweroff"]);
-        let init = Path::new("/proc").join(self.init.to_string());
-        let begun = Instant::now();
-        while init.exists() && fs::read_to_string(init.join("status")).is_ok_and(|status| !status.contains("State:\tZ"))
-        {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{} does not end", self.name);
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        drop(self.keeper.take());
+        self.machine.shut_down().unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// A path of the host, as the machine knows it.
     pub fn at(&self, path: &str) -> PathBuf {
-        Path::new(&format!("/proc/{}/root", self.init)).join(path.trim_start_matches('/'))
+        self.machine.at(path)
     }
 
     /// Writes a file of the host.
@@ -329,20 +189,7 @@ impl Host {
 
     /// A program that begins in the host as root.
     pub fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args([
-            "--target",
-            &self.init.to_string(),
-            "--all",
-            "--wdns=/",
-            "env",
-            "-i",
-            "HOME=/root",
-            "LANG=C.UTF-8",
-        ]);
-        command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.args(["sh", "-c", ENTER, "sh"]).args(words);
-        command
+        self.machine.command(words)
     }
 
     /// Runs a program in the host, however it ends.
@@ -356,7 +203,7 @@ impl Host {
         if !output.status.success() {
             panic!(
                 "{words:?} on {}: {}\n{}{}",
-                self.name,
+                self.name(),
                 output.status,
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
@@ -369,7 +216,7 @@ impl Host {
     pub fn feed(&self, words: &[&str], bytes: &[u8]) {
         let mut child = self.command(words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(bytes).unwrap();
-        assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name);
+        assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name());
     }
 
     /// The same; its standard output.
@@ -378,7 +225,7 @@ impl Host {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(bytes).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{words:?} on {}", self.name);
+        assert!(output.status.success(), "{words:?} on {}", self.name());
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -390,10 +237,8 @@ impl Host {
                 return found;
             }
             if begun.elapsed() > Duration::from_secs(120) {
-                let mut console = String::new();
-                let file = fs::File::open(self.folder.join("console"));
-                let _ = file.and_then(|mut file| file.read_to_string(&mut console));
-                panic!("{what} of {} did not come: {console}{}", self.name, self.journal("*"));
+                let console = self.machine.console();
+                panic!("{what} of {} did not come: {console}{}", self.name(), self.journal("*"));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -401,7 +246,6 @@ impl Host {
 
     /// The end of a unit's journal.
     pub fn journal(&self, unit: &str) -> String {
-        let output = self.try_run(&["journalctl", "--no-pager", "--lines=60", "--unit", unit]);
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        self.machine.journal(unit)
     }
 }

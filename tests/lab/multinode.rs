@@ -1,29 +1,14 @@
-//! The catalogue's multinode on six hosts: controllers in three, the VIP on two, and one compute, which asks.
+//! Clusters on several hosts, and whether they are well.
 
 use std::thread;
 
 use super::estate::{Estate, PODMAN, SHARED};
 use super::runs::{can, enable, state};
-use super::whole::{healthy, start, token};
+use super::whole::{healthy, start};
 use super::{Host, Lab, Release};
 
-const VIP: &str = "10.77.0.100";
-
-/// Hosts, their addresses, and what they run.
-const HOSTS: [(&str, &str, &[&str]); 6] = [
-    ("control1", "10.77.0.11", CONTROL),
-    ("control2", "10.77.0.12", CONTROL),
-    ("control3", "10.77.0.13", CONTROL),
-    ("network1", "10.77.0.21", NETWORK),
-    ("network2", "10.77.0.22", NETWORK),
-    ("compute1", "10.77.0.31", &["log-agent"]),
-];
-const CONTROL: &[&str] =
-    &["etcd", "keystone", "log-agent", "log-collector", "mariadb", "memcached", "rabbitmq", "valkey"];
-const NETWORK: &[&str] = &["haproxy", "keepalived", "log-agent"];
-
 /// Does the same with several things at once.
-fn each<T: Send, R: Send>(all: impl IntoIterator<Item = T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub(super) fn each<T: Send, R: Send>(all: impl IntoIterator<Item = T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
     thread::scope(|scope| {
         let act = &act;
         let running: Vec<_> = all.into_iter().map(|one| scope.spawn(move || act(one))).collect();
@@ -74,7 +59,7 @@ fn cluster(hosts: &[&Host], service: &str, ready: &str) {
 }
 
 /// Waits until all that hosts run is well, and each was started once.
-fn judge(hosts: &[Host], are: &[(&str, &str, &[&str])]) {
+pub(super) fn judge(hosts: &[Host], are: &[(&str, &str, &[&str])]) {
     each(hosts.iter().zip(are), |(host, (_, _, services))| {
         for service in *services {
             let unit = format!("{service}.service");
@@ -122,7 +107,7 @@ fn judge_rabbitmq(host: &Host, service: &str, on: [&str; 3]) {
 }
 
 /// Waits until each of three members sees three.
-fn judge_clusters(control: &[&Host]) {
+pub(super) fn judge_clusters(control: &[&Host]) {
     each(control, |host| {
         judge_galera(host, "mariadb");
         judge_rabbitmq(host, "rabbitmq", ["control1", "control2", "control3"]);
@@ -133,113 +118,6 @@ fn judge_clusters(control: &[&Host]) {
             (voters.count() == 3 && ready()).then_some(())
         });
     });
-}
-
-/// Who has the VIP, as they see it themselves.
-fn holders<'a>(hosts: &[&'a Host]) -> Vec<&'a str> {
-    let holds = |host: &Host| host.run(&["ip", "-brief", "address", "show", "to", VIP]).contains(VIP);
-    hosts.iter().filter(|host| holds(host)).map(|host| host.name()).collect()
-}
-
-/// Waits until exactly one of the hosts has the VIP: this one, if one is meant.
-fn held<'a>(hosts: &[&'a Host], by: Option<&str>) -> &'a str {
-    hosts[0].until("one holder of the VIP", || match holders(hosts)[..] {
-        [one] if by.is_none_or(|by| by == one) => Some(one),
-        _ => None,
-    })
-}
-
-/// Waits until a host is given a token through the VIP.
-fn answered(host: &Host, estate: &Estate) {
-    host.until("a token", || token(host, estate, VIP).inspect_err(|said| eprintln!("no token yet: {said}")).ok());
-}
-
-#[test]
-fn multinode_runs_healthy_on_six_hosts_and_outlives_the_loss_of_any_one() {
-    if !can() {
-        return;
-    }
-    let (Some(estate), lab) = (Estate::catalogue("multinode"), Lab::sharing("multinode")) else { return };
-    let begun = std::time::Instant::now();
-    let lap = |what: &str| eprintln!("{:6.1} s {what}", begun.elapsed().as_secs_f64());
-    let Some(mut hosts) = installed(&lab, estate, &HOSTS) else { return };
-    lap("installed");
-    let target = format!("wharf-{}.target", estate.name());
-    {
-        let all: Vec<&Host> = hosts.iter().collect();
-        let (control, network, compute) = (&all[..3], &all[3..5], all[5]);
-        let lanes: [&(dyn Fn() + Sync); 4] = [
-            &|| cluster(control, "etcd", "etcd-ready"),
-            &|| cluster(control, "mariadb", "mariadb-ready"),
-            &|| {
-                each(control, |host| {
-                    start(host, "rabbitmq.service");
-                    healthy(host, "rabbitmq");
-                });
-            },
-            &|| {
-                each(network, |host| start(host, &target));
-                held(network, None);
-            },
-        ];
-        each(lanes, |lane| lane());
-        lap("clusters");
-        let words = ["podman", "exec", "--interactive", "mariadb", "mariadb-grant", "keystone", "keystone"];
-        control[0].feed(&words, estate.secret("keystone-db").as_bytes());
-        // The database is behind the VIP.
-        start(control[0], "keystone-task-db-sync.service");
-        each(&all, |host| start(host, &target));
-        start(control[0], "keystone-task-bootstrap.service");
-        lap("all started");
-        judge(&hosts, &HOSTS);
-        judge_clusters(control);
-        answered(compute, estate);
-        lap("all well");
-
-        // The host with the VIP vanishes. It is its own last holder until it is back, and learns that it is not alone.
-        let first = held(network, None);
-        let (gone, stays) = if first == "network1" { (network[0], network[1]) } else { (network[1], network[0]) };
-        gone.cut();
-        held(&[stays], None);
-        answered(compute, estate);
-        lap("a cut");
-        gone.join();
-        let holder = held(network, None);
-        answered(compute, estate);
-        // It is told to go.
-        let (gone, stays) = if holder == "network1" { (network[0], network[1]) } else { (network[1], network[0]) };
-        gone.run(&["systemctl", "stop", "keepalived.service"]);
-        held(network, Some(stays.name()));
-        answered(compute, estate);
-        start(gone, "keepalived.service");
-        // Nobody takes it from whoever has it.
-        healthy(gone, "keepalived");
-        held(network, Some(stays.name()));
-        lap("a stop");
-        // A load balancer that died takes the VIP with it.
-        stays.run(&["systemctl", "stop", "haproxy.service"]);
-        held(network, Some(gone.name()));
-        answered(compute, estate);
-        start(stays, &target);
-        lap("a load balancer");
-
-        // A member of a cluster is started anew.
-        control[1].run(&["systemctl", "restart", "mariadb.service"]);
-        judge_clusters(control);
-        answered(compute, estate);
-        lap("a restart");
-    }
-
-    // The power of a controller goes: the one that began the clusters, and that the load balancer prefers.
-    hosts[0].crash();
-    answered(&hosts[5], estate);
-    lap("a crash");
-    hosts[0].boot_again();
-    lap("a boot");
-    judge(&hosts, &HOSTS);
-    judge_clusters(&[&hosts[0], &hosts[1], &hosts[2]]);
-    answered(&hosts[5], estate);
-    lap("all well again");
 }
 
 /// The hosts that two cells share, and what they run.

@@ -1,5 +1,10 @@
 //! `wharf plan --facts`: what an apply would do to hosts that are not asked.
 
+mod applied;
+mod differences;
+mod ends;
+mod schema;
+
 use std::collections::BTreeMap;
 use std::process::Output;
 

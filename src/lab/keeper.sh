@@ -1,6 +1,6 @@
 # Keeps one host: run by `unshare --mount`, so that the machine's mounts stay as they are.
 # $1 the root that the host begins as, $2 the folder of what it changes, $3 its name, $4 what boots it, $5 the store,
-# $6 images that it shares.
+# $6 images that it shares, $7 what its control group is called.
 # Prints the process id of the outer end of its namespaces. The host ends when standard input does, whoever closed it.
 set -eu
 umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup 2>/dev/null || true
@@ -9,7 +9,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for group in /sys/fs/cgroup/wharf-lab-*; do
     [ -e "/proc/${group##*-}" ] || rmdir "$group"/* "$group" 2>/dev/null || true
 done
-own=/sys/fs/cgroup/wharf-lab-$3-$$
+own=/sys/fs/cgroup/wharf-lab-$7-$$
 mkdir "$own"
 (
     read -r me _ < /proc/self/stat

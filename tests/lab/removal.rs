@@ -1,0 +1,136 @@
+//! What ends on a host: services stopped, gone from the specs, destroyed; what it leaves, and what is said of it.
+
+use super::estate::Estate;
+use super::runs::can;
+use super::{Host, Lab, Release};
+use crate::build::ended;
+
+const SPEC: &str = r##"
+import "catalogue"
+
+image "lab-box" {
+    from "base"
+    account "box" uid=42999 gid=42999 home="/nonexistent"
+    dir "/var/lib/box" owner="box" mode="0750"
+    user "box"
+    health "true" interval="3s" timeout="5s" retries=3 start="5s"
+}
+
+service "lab-one" {
+    image "lab-box"
+    role "box"
+    provides "lab-one" port=11411
+    command "sh" "-c" "echo one is up; exec sleep infinity"
+    stop timeout="1s"
+    update healthy-for="1s" deadline="60s"
+}
+
+service "lab-two" {
+    image "lab-box"
+    role "box"
+    needs "lab-one"
+    stateful
+    secret "lab-token" env="TOKEN"
+    generate "lab-token" length=32
+    command "sh" "-c" "echo two is up; echo kept >> /var/lib/box/kept; exec sleep infinity"
+    mount "/var/lib/box" volume="data"
+    stop timeout="1s"
+    update healthy-for="1s" deadline="60s"
+}
+"##;
+
+const TARGET: &str = r#"
+estate "lab-removal" {
+    registry "registry.lab.example/wharf"
+    distro "debian-trixie"
+    limits "unenforced"
+    RECIPIENT
+    host "r1" address="10.77.0.41" { role "box" }
+}
+"#;
+
+fn state(host: &Host, unit: &str) -> String {
+    let output = host.try_run(&["systemctl", "is-active", unit]);
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_ends_leaves_its_data_and_nothing_else() {
+    if !can() {
+        return;
+    }
+    let estate = Estate::new("lab-removal", "lab-removal");
+    estate.write("specs/lab.kdl", SPEC);
+    let target = TARGET.replace("RECIPIENT", &estate.recipient());
+    estate.write("targets/lab.kdl", &target);
+    let Some(estate) = estate.make(&["lab-box"]) else { return };
+    let lab = Lab::new();
+    let Some(host) = lab.boot(Release::Trixie, "r1", "10.77.0.41", None) else { return };
+    let wharf = |code: i32, arguments: &[&str]| {
+        let (out, err) = ended(code, &estate.operate(&lab, &[&host], arguments).output().unwrap());
+        eprintln!("$ wharf {}\n{out}{err}", arguments.join(" "));
+        out + &err
+    };
+    let kept = || host.run(&["cat", "/var/lib/containers/storage/volumes/lab-two-data/_data/kept"]);
+    let both = || [state(&host, "lab-one.service"), state(&host, "lab-two.service")];
+
+    let said = wharf(0, &["apply", "--yes"]);
+    assert_eq!(both(), ["active", "active"]);
+    assert_eq!(host.run(&["cat", "/etc/wharf/estate"]), "lab-removal\n");
+
+    // A log for the host, without the secret that it has.
+    let folder = said.lines().find_map(|line| line.strip_prefix("what each host said is in ")).unwrap();
+    let log = std::fs::read_to_string(std::path::Path::new(folder).join("r1.log")).unwrap();
+    assert!(log.contains("activate: begins") && log.contains("begin start"), "{log}");
+    assert!(!log.contains(&estate.secret("lab-token")));
+
+    // What services say, in the order of its time, the host's name first.
+    let said = wharf(0, &["logs", "lab-two"]);
+    assert!(said.lines().any(|line| line.starts_with("r1  ") && line.ends_with("two is up")), "{said}");
+    assert!(!said.contains("one is up"), "{said}");
+    let said = wharf(1, &["logs", "lab-tow"]);
+    assert!(said.contains("lab-two"), "{said}");
+
+    // What is stopped stays so, also over a boot, until the next apply.
+    wharf(0, &["stop", "--yes", "--limit", "lab-two"]);
+    assert_eq!(both(), ["active", "inactive"]);
+    assert!(wharf(0, &["status"]).contains("stopped, until the next apply: lab-two"));
+    wharf(0, &["drift"]);
+    host.run(&["systemctl", "restart", "wharf-lab-removal.target"]);
+    assert_eq!(both(), ["active", "inactive"]);
+    assert!(wharf(2, &["plan"]).contains("start     lab-two.container  was stopped"));
+    wharf(0, &["apply", "--yes"]);
+    assert_eq!(both(), ["active", "active"]);
+    assert_eq!(kept(), "kept\nkept\n");
+
+    // What the specs no longer have goes when somebody says that it is meant; its data stays.
+    let start = SPEC.find("service \"lab-two\"").unwrap();
+    estate.write("specs/lab.kdl", &SPEC[..start]);
+    let said = wharf(1, &["apply", "--yes"]);
+    assert!(said.contains("--allow-remove") && said.contains("kept: volume lab-two-data ("), "{said}");
+    assert_eq!(both(), ["active", "active"]);
+    wharf(0, &["apply", "--yes", "--allow-remove", "2"]);
+    assert_eq!(both(), ["active", "inactive"]);
+    assert!(!host.try_run(&["test", "-e", "/etc/containers/systemd/lab-two.container"]).status.success());
+    assert_eq!(kept(), "kept\nkept\n");
+    let said = wharf(0, &["status"]);
+    assert!(said.contains("left over: volume lab-two-data ("), "{said}");
+
+    // A plan that is kept is applied as it is, and takes nothing else with it.
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("end.plan");
+    let plan = plan.to_str().unwrap();
+    wharf(2, &["destroy", "--volume", "lab-two-data", "--out", plan]);
+    assert_eq!(kept(), "kept\nkept\n");
+    wharf(0, &["apply", plan, "--yes"]);
+    assert!(!host.try_run(&["podman", "volume", "exists", "lab-two-data"]).status.success());
+    assert_eq!(state(&host, "lab-one.service"), "active");
+    assert!(!wharf(0, &["status"]).contains("left over"));
+
+    // All of it: the host is nobody's then.
+    wharf(0, &["destroy", "--yes"]);
+    assert_eq!(both(), ["inactive", "inactive"]);
+    assert_eq!(host.run(&["podman", "ps", "--all", "--quiet"]), "");
+    assert!(!host.try_run(&["test", "-e", "/etc/wharf/estate"]).status.success());
+    assert!(wharf(0, &["status"]).contains("empty"));
+}
