@@ -63,7 +63,8 @@ fn leases(desk: &mut Desk<'_>, host: &Host) {
         ],
     );
     has(&desk.wharf(&[host], 0, &["lease", "show", "--limit", name]), &["e1", "WHO"]);
-    let mut second = desk.estate.operate(desk.lab, &[host], &["apply", "--yes", "--wait", "100", "--limit", name]);
+    let mut second =
+        desk.estate.operate(desk.lab, &[host], &["apply", "--yes", "--wait", "100", "--allow-skew", "--limit", name]);
     let second = second
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
