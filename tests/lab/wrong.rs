@@ -281,7 +281,6 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     desk.wharf(&[wrong], 0, &["apply", "--yes", "--limit", "e2"]);
     assert_eq!(wrong.run(&["cat", "/var/lib/wharf/tasks/lab-box.once"]), "done bootstrap\n");
     assert_eq!(whole(wrong), Some(desk.word()));
-    desk.extra = "";
     desk.next();
     // A clock that is wrong is said, and changes nothing.
     wrong.write(
