@@ -85,7 +85,10 @@ pub(super) struct Desk<'a> {
 
 impl Desk<'_> {
     pub(super) fn wharf(&self, hosts: &[&Host], code: i32, arguments: &[&str]) -> String {
-        let all = [arguments, &["--connect-timeout", "2"]].concat();
+        // One host at a time, though the others are members too.
+        let skew: &[&str] =
+            if arguments.contains(&"apply") && arguments.contains(&"--limit") { &["--allow-skew"] } else { &[] };
+        let all = [arguments, &["--connect-timeout", "2"], skew].concat();
         let (out, err) = ended(code, &self.estate.operate(self.lab, hosts, &all).output().unwrap());
         eprintln!("$ wharf {}\n{out}{err}", arguments.join(" "));
         out + &err
@@ -113,7 +116,7 @@ impl Desk<'_> {
 
     /// An apply to a host, which is read line by line.
     pub(super) fn begin(&self, hosts: &[&Host], host: &str) -> Apply {
-        let arguments = ["apply", "--yes", "--json", "--limit", host, "--connect-timeout", "2"];
+        let arguments = ["apply", "--yes", "--json", "--limit", host, "--connect-timeout", "2", "--allow-skew"];
         let mut command = self.estate.operate(self.lab, hosts, &arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());

@@ -63,7 +63,8 @@ fn leases(desk: &mut Desk<'_>, host: &Host) {
         ],
     );
     has(&desk.wharf(&[host], 0, &["lease", "show", "--limit", name]), &["e1", "WHO"]);
-    let mut second = desk.estate.operate(desk.lab, &[host], &["apply", "--yes", "--wait", "100", "--limit", name]);
+    let mut second =
+        desk.estate.operate(desk.lab, &[host], &["apply", "--yes", "--wait", "100", "--allow-skew", "--limit", name]);
     let second = second
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
@@ -280,7 +281,6 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     desk.wharf(&[wrong], 0, &["apply", "--yes", "--limit", "e2"]);
     assert_eq!(wrong.run(&["cat", "/var/lib/wharf/tasks/lab-box.once"]), "done bootstrap\n");
     assert_eq!(whole(wrong), Some(desk.word()));
-    desk.extra = "";
     desk.next();
     // A clock that is wrong is said, and changes nothing.
     wrong.write(
