@@ -26,9 +26,9 @@ const ARCH: &str = "x86_64";
 /// Arguments of `wharf lab`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Boots a host for each of an estate, in namespaces of this machine, from the image lab-host that wharf built; \
-                        needs root.\n\nExamples:\n  wharf build lab-host --distro debian-trixie\n  sudo wharf lab up\n  \
-                        sudo wharf plan --ssh-config .wharf/lab/ssh_config\n  sudo wharf lab ssh aio podman ps\n  \
-                        sudo wharf lab crash aio && sudo wharf lab boot aio\n  sudo wharf lab down")]
+                        needs root.\n\nExamples:\n  wharf build lab-host --distro debian-trixie\n  wharf lab up\n  \
+                        wharf plan --ssh-config .wharf/lab/ssh_config\n  wharf lab ssh aio podman ps\n  \
+                        wharf lab crash aio; wharf lab boot aio\n  wharf lab down")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
