@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
@@ -26,9 +26,9 @@ const ARCH: &str = "x86_64";
 /// Arguments of `wharf lab`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Boots a host for each of an estate, in namespaces of this machine, from the image lab-host that wharf built; \
-                        needs root.\n\nExamples:\n  wharf build lab-host --distro debian-trixie\n  sudo wharf lab up\n  \
-                        sudo wharf plan --ssh-config .wharf/lab/ssh_config\n  sudo wharf lab ssh aio podman ps\n  \
-                        sudo wharf lab crash aio && sudo wharf lab boot aio\n  sudo wharf lab down")]
+                        needs root.\n\nExamples:\n  wharf build lab-host --distro debian-trixie\n  wharf lab up\n  \
+                        wharf plan --ssh-config .wharf/lab/ssh_config\n  wharf lab ssh aio podman ps\n  \
+                        wharf lab crash aio; wharf lab boot aio\n  wharf lab down")]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -246,11 +246,25 @@ fn wire(lab: Option<&Path>, address: &str, port: u16) -> Result<Exit, Failure> {
     let (mut from, mut to) = (bare(io::stdin().as_fd()).map_err(wrong)?, bare(io::stdout().as_fd()).map_err(wrong)?);
     let mut there = stream.try_clone().map_err(wrong)?;
     std::thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut there);
+        let _ = pour(&mut from, &mut there);
         let _ = there.shutdown(std::net::Shutdown::Write);
     });
     // What comes back decides when it is over.
     let mut back = stream;
-    io::copy(&mut back, &mut to).map_err(wrong)?;
+    pour(&mut back, &mut to).map_err(wrong)?;
     Ok(Exit::Done)
+}
+
+/// Passes on whatever comes, when it comes: `io::copy` leaves it to the kernel, which ssh's sockets do not suit.
+fn pour(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(buffer.get(..length).unwrap_or_default())?;
+    }
 }

@@ -19,6 +19,8 @@ service "lab-cache" {
     provides "lab-cache" port=11311
     command "memcached" "-v" "-l" "${address}" "-p" "${port}"
     health "healthcheck_port" "${port}" "${address}" interval="2s" timeout="5s" retries=5 start="5s"
+    secret "lab-token" path="/run/secrets/token" mode="0400"
+    generate "lab-token" length=32
 }
 "##;
 
@@ -33,7 +35,7 @@ estate "lab-verbs" {
 }
 "#;
 
-/// The catalogue's estate of a host, its images and those of hosts built. None where no archive answers.
+/// A small estate, its images and that of its hosts built. None where no archive answers.
 fn estate() -> Option<Estate> {
     let estate = Estate::new("lab-verbs", "lab-verbs");
     estate.write("specs/lab.kdl", SPEC);
