@@ -173,6 +173,8 @@ fn accounts_services_and_hosts_without_quadlet_come_up_by_one_apply_and_go_back(
     // All of it, by one apply.
     story.wharf([&new, &old], 0, &["apply", "--yes", "--why", "the first"]);
     all_is_up([&new, &old]);
+    let live = |host: &Host| host.run(&["cat", "/etc/wharf/current"]).trim().parse::<u64>().unwrap();
+    let first = [live(&new), live(&old)];
     story.judge([&new, &old]);
     for (host, service) in services([&new, &old]).into_iter().filter(|(_, service)| *service != "lab-cache") {
         assert_eq!(word(host, service), "one");
@@ -219,10 +221,9 @@ fn accounts_services_and_hosts_without_quadlet_come_up_by_one_apply_and_go_back(
     story.wharf([&new, &old], 0, &["drift"]);
 
     // What is not confirmed when the power goes is taken back at boot; what is comes up again.
-    for host in [&new, &old] {
-        let live = host.run(&["cat", "/etc/wharf/current"]).trim().parse::<u64>().unwrap();
-        let first = host.run(&["sh", "-c", "ls /etc/wharf/generations | sort -n | head -n 1"]);
-        host.write("/etc/wharf/intent", format!("{} {live} lost auto\n", first.trim()).as_bytes(), (0, 0), 0o644);
+    for (host, first) in [&new, &old].into_iter().zip(first) {
+        let intent = format!("{first} {} lost auto {first}\n", live(host));
+        host.write("/etc/wharf/intent", intent.as_bytes(), (0, 0), 0o644);
         host.run(&["sync"]);
     }
     for host in [&mut new, &mut old] {
