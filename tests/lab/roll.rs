@@ -102,10 +102,11 @@ fn one_at_a_time(events: &[Value], is: impl Fn(&str) -> bool) -> Vec<&str> {
 }
 
 /// How long the load balancer may take to see that a server is gone, in seconds, by its own configuration: so many checks
-/// have to fail, the last of them by saying nothing.
+/// have to fail, and each of them may by saying nothing: a server that ends listens still.
 fn switch_over(host: &Host) -> f64 {
     let text = host.run(&["podman", "exec", "haproxy", "cat", "/etc/haproxy/haproxy.cfg"]);
     let mut words = text.split_whitespace();
+    let mut times = None;
     let mut checks = None;
     let mut silence = None;
     while let Some(word) = words.next() {
@@ -113,13 +114,14 @@ fn switch_over(host: &Host) -> f64 {
             "default-server" => {
                 let settings: Vec<&str> = words.by_ref().take(4).collect();
                 let ["inter", inter, "fall", fall] = settings[..] else { panic!("{settings:?}") };
-                checks = Some(seconds(inter) * fall.parse::<f64>().unwrap());
+                times = Some(fall.parse::<f64>().unwrap());
+                checks = Some(seconds(inter));
             }
             "timeout" if words.next() == Some("check") => silence = words.next().map(seconds),
             _ => {}
         }
     }
-    checks.unwrap() + silence.unwrap()
+    times.unwrap() * (checks.unwrap() + silence.unwrap())
 }
 
 /// `2s`, in seconds.

@@ -24,7 +24,7 @@ service "lab-NAME" {
     CONFIGS
     command "memcached" "-l" "127.0.0.1" "-p" "PORT"
     stop timeout="2s"
-    update healthy-for="0s" deadline="60s"
+    update healthy-for="0s" deadline="200s"
 }
 "#;
 

@@ -327,9 +327,15 @@ fn compare(suite: &str, packages: &str) {
         match at.as_str() {
             // mkosi and others miss it, mmdebstrap does not make it
             "/var/lib/dpkg/available" => continue,
-            // the table makes cron's group as addgroup does, which marks it `!` where systemd-sysusers says `!*`
-            "/etc/gshadow" if suite == "trixie" => {
-                ours = ours.map(|text| text.replace("crontab:!:", "crontab:!*:"));
+            // the tables make cron's group and the bus' account as adduser does, which marks them `!` where systemd-sysusers,
+            // which was first with them there, says `!*`: nobody logs in with either
+            "/etc/gshadow" | "/etc/shadow" if suite == "trixie" => {
+                let marked = |text: String| {
+                    ["crontab", "messagebus"]
+                        .iter()
+                        .fold(text, |text, name| text.replace(&format!("{name}:!:"), &format!("{name}:!*:")))
+                };
+                ours = ours.map(marked);
             }
             // mmdebstrap unpacks its first packages without apt: apt does not know that nobody asked for them
             "/var/lib/apt/extended_states" => {
