@@ -13,11 +13,6 @@ use wharf::lab::{Hold, Machine, Make, Network, Seed, key};
 
 use super::image;
 use crate::support::place::scratch;
-use crate::unit::roots::unpacked;
-
-/// What a host with Python has beside what a release calls its minimum.
-const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
-                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server,passt,python3";
 
 /// What a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +21,6 @@ pub enum Release {
     Trixie,
     /// Debian 12: podman 4.3, without.
     Bookworm,
-    /// Trixie with Python, which other tools want of a host.
-    Python,
 }
 
 impl Release {
@@ -36,7 +29,6 @@ impl Release {
         match self {
             Self::Trixie => image::root("debian-trixie"),
             Self::Bookworm => image::root("debian-bookworm"),
-            Self::Python => unpacked("lab-hosts-python", "trixie", &["--variant=minbase", PROGRAMS]),
         }
     }
 }
@@ -217,16 +209,6 @@ impl Host {
         let mut child = self.command(words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(bytes).unwrap();
         assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name());
-    }
-
-    /// The same; its standard output.
-    pub fn answer(&self, words: &[&str], bytes: &[u8]) -> String {
-        let mut command = self.command(words);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(bytes).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{words:?} on {}", self.name());
-        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Waits for something of the host, not for ever.
