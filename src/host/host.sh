@@ -49,8 +49,12 @@ now() {
 
 current() { cat "$etc/current" 2>/dev/null || echo 0; }
 
-# Writes standard input to the file $1, whole or not at all.
-whole() { cat > "$1.new" && sync "$1.new" && mv -T "$1.new" "$1"; }
+# Writes standard input to the file $1, whole or not at all. What is a generation's is root's alone.
+whole() {
+    cat > "$1.new" || return
+    case $1 in "$etc/generations/"*) chmod 0600 "$1.new" || return ;; esac
+    sync "$1.new" && mv -T "$1.new" "$1"
+}
 
 files_of() { [ "$1" = 0 ] || cat "$etc/generations/$1/files"; }
 
@@ -121,8 +125,27 @@ ctl() {
     return "$failure"
 }
 
+# Lets targets of ours want the plain units that say so: systemd itself reads no [Install], podman's generator does for its
+# own. Below /run, so that nothing is left over; a boot makes them again.
+wants() {
+    for scope in system user; do
+        rm -rf "/run/systemd/$scope"/wharf-*.target.wants
+        files_of "$(current)" | cut -d ' ' -f 5- | grep "^/etc/systemd/$scope/[^/]*$" | while IFS= read -r path; do
+            for target in $(sed -n 's/^WantedBy=//p' "$path"); do
+                case $target in
+                wharf-*.target)
+                    mkdir -p "/run/systemd/$scope/$target.wants"
+                    ln -sfn "$path" "/run/systemd/$scope/$target.wants/${path##*/}"
+                    ;;
+                esac
+            done
+        done
+    done
+}
+
 # Lets managers read their units again. $1 and $2 the generations whose units those are or were.
 reread() {
+    wants
     systemctl daemon-reload || return
     for account in $(accounts_of "$1" "$2"); do
         awake "$account" && as "$account" systemctl --user daemon-reload || return
@@ -877,6 +900,7 @@ settle() {
         fi
         reread "$from" "$to"
     fi
+    wants && systemctl daemon-reload
     for target in /etc/systemd/system/wharf-*.target; do
         [ ! -e "$target" ] || systemctl start --no-block "${target##*/}"
     done

@@ -53,6 +53,8 @@ impl Seed<'_> {
         }
         write("hostname", &format!("{}\n", self.name))?;
         write("hosts", &format!("127.0.0.1 localhost\n{}", self.hosts))?;
+        // There is no name server; podman's own wants to be told of one.
+        write("resolv.conf", "nameserver 127.0.0.1\n")?;
         key(&etc.join("ssh/ssh_host_ed25519_key"))?;
         for closed in ["upper/root", "upper/root/.ssh"] {
             let path = folder.join(closed);
