@@ -11,7 +11,7 @@ use wharf::config;
 use wharf::desired::{self, Ground};
 use wharf::estate::Project;
 use wharf::name::{EstateName, HostName, SecretName};
-use wharf::secrets::{Identities, Safe, Vault};
+use wharf::secrets::{Identities, Safe, SecretsError, Vault};
 use zeroize::Zeroizing;
 
 use super::{Host, Lab};
@@ -330,7 +330,12 @@ impl Estate {
         let name = EstateName::new(self.name).unwrap();
         let vault = Vault::of(&self.project(), &name);
         let identities = Identities::read(&self.home.join("identity")).unwrap();
-        let keeper = Keeper { safe: vault.read(&identities).unwrap(), seen: Mutex::default() };
+        let safe = match vault.read(&identities) {
+            // An estate without secrets has no file of them.
+            Err(SecretsError::NoFile { .. }) => return BTreeMap::new(),
+            safe => safe.unwrap(),
+        };
+        let keeper = Keeper { safe, seen: Mutex::default() };
         keeper.see(&project, &name, &self.project());
         keeper.seen.into_inner().unwrap()
     }

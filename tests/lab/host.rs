@@ -201,7 +201,8 @@ impl Host {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        String::from_utf8(output.stdout).unwrap()
+        // The journal has what programs wrote, whatever that is.
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The same with bytes for its standard input.
@@ -209,6 +210,16 @@ impl Host {
         let mut child = self.command(words).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(bytes).unwrap();
         assert!(child.wait().unwrap().success(), "{words:?} on {}", self.name());
+    }
+
+    /// The same; its standard output.
+    pub fn answer(&self, words: &[&str], bytes: &[u8]) -> String {
+        let mut command = self.command(words);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{words:?} on {}", self.name());
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Waits for something of the host, not for ever.

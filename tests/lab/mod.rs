@@ -17,6 +17,8 @@ mod ends;
 mod estate;
 mod host;
 mod image;
+mod mixed;
+mod modes;
 mod multinode;
 mod nova;
 mod removal;
