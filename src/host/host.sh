@@ -47,12 +47,25 @@ now() {
     echo "${up%.*}"
 }
 
-current() { cat "$etc/current" 2>/dev/null || echo 0; }
+# The first line of a file; nothing where there is none.
+line_of() {
+    [ -r "$1" ] || return 0
+    read -r text < "$1" || :
+    printf '%s\n' "$text"
+}
+
+current() {
+    live=
+    [ ! -r "$etc/current" ] || read -r live < "$etc/current"
+    echo "${live:-0}"
+}
 
 # Writes standard input to the file $1, whole or not at all. What is a generation's is root's alone.
 whole() {
-    cat > "$1.new" || return
-    case $1 in "$etc/generations/"*) chmod 0600 "$1.new" || return ;; esac
+    case $1 in
+    "$etc/generations/"*) (umask 077 && cat > "$1.new") || return ;;
+    *) cat > "$1.new" || return ;;
+    esac
     sync "$1.new" && mv -T "$1.new" "$1"
 }
 
@@ -325,7 +338,18 @@ lease_says() {
     echo "left $(($(lease_value until) - $(now)))"
 }
 
-lease_value() { sed -n "s/^$1 //p" "$run/lease" 2>/dev/null | head -n 1; }
+# What the lease says under a word; nothing where there is none.
+lease_value() {
+    [ -r "$run/lease" ] || return 0
+    while IFS= read -r said || [ -n "$said" ]; do
+        case $said in
+        "$1 "*)
+            printf '%s\n' "${said#* }"
+            return
+            ;;
+        esac
+    done < "$run/lease"
+}
 
 lease_is() { [ "$(lease_value token)" = "$1" ]; }
 
@@ -402,7 +426,9 @@ stage() {
         [ -f "$file" ] || continue
         whose "${file#"$temporary/secrets/"}"
         [ -z "$account" ] || awake "$account" || die "the manager of $account does not start"
-        as "$account" podman secret inspect "$object" > /dev/null 2>&1 \
+        there="$temporary/secrets.of.$account"
+        [ -e "$there" ] || as "$account" podman secret ls --format '{{.Name}}' > "$there" 2>/dev/null
+        grep -q -x -F -e "$object" "$there" \
             || cat "$file" | as "$account" podman secret create "$object" - > /dev/null || die "podman keeps no secret $object"
         rm -f "$file"
     done
@@ -424,18 +450,13 @@ stage() {
 # Moves the files of a folder into another, each whole or not at all: what has its name is on the disk.
 move() {
     [ -d "$1" ] || return 0
-    rm -f "$2"/.*.new
-    for file in "$1"/*; do
-        [ -f "$file" ] || continue
-        cp -p "$file" "$2/.${file##*/}.new" || {
-            rm -f "$2"/.*.new
-            die "no place for ${file##*/} in $2"
-        }
-    done
+    rm -rf "$2/.new"
+    mkdir -m 0700 "$2/.new" && cp -rp "$1/." "$2/.new" || {
+        rm -rf "$2/.new"
+        die "no place for what was sent in $2"
+    }
     sync -f "$2"
-    for file in "$1"/*; do
-        [ ! -f "$file" ] || mv -T "$2/.${file##*/}.new" "$2/${file##*/}" || die "no place for ${file##*/} in $2"
-    done
+    find "$2/.new" -type f -exec mv -t "$2" {} + && rm -rf "$2/.new" || die "no place for what was sent in $2"
     sync -f "$2"
 }
 
@@ -503,7 +524,7 @@ switch() {
     while read -r sha mode uid gid path; do
         folder=${path%/*}
         [ -d "$folder" ] || mkdir -p "$folder"
-        cp "$etc/blobs/$sha" "$path.wharf" && chown "$uid:$gid" "$path.wharf" && chmod "$mode" "$path.wharf" || {
+        install -m "$mode" -o "$uid" -g "$gid" -T "$etc/blobs/$sha" "$path.wharf" || {
             echo "$path cannot be written" >&2
             cut -d ' ' -f 5- "$run/write" | sed 's/$/.wharf/' | tr '\n' '\0' | xargs -0 -r rm -f
             return 1
@@ -541,7 +562,7 @@ switch() {
 # fails ends it, and is said.
 perform() {
     line=0
-    skip=$([ -z "${4:-}" ] || cat "$4" 2>/dev/null)
+    skip=$([ -z "${4:-}" ] || line_of "$4")
     while read -r verb rest <&3; do
         line=$((line + 1))
         [ "$line" -gt "${skip:-0}" ] || continue
@@ -779,7 +800,7 @@ activate() {
     fi
     [ ! -e "$etc/undoing" ] || die "a generation is being taken back: the next apply settles it"
     [ "$(current)" = "$2" ] || die "generation $(current) is live, not $2: somebody changed it since the plan was made"
-    [ "$(cat "$etc/generations/$1/plan" 2>/dev/null)" = "$3" ] || die "generation $1 of plan $3 is not staged"
+    [ "$(line_of "$etc/generations/$1/plan")" = "$3" ] || die "generation $1 of plan $3 is not staged"
     printf '%s\n"$@"\n' "$6" | whole "$etc/host.sh" || die "no place for $etc/host.sh"
     settler
     sync -f "$etc"
@@ -844,7 +865,7 @@ attend() {
     elif [ "$how" = held ] && [ "$(current)" = "$to" ] && [ ! -e "$etc/generations/$to/ended" ]; then
         go_on "$to" "$from"
     fi
-    if [ "$(cat "$etc/generations/$to/ended" 2>/dev/null)" = well ]; then
+    if [ "$(line_of "$etc/generations/$to/ended")" = well ]; then
         confirm "$to" "$1"
     elif [ "$how" = auto ] || [ "$(current)" != "$to" ]; then
         undo "the apply that came later took it back"
@@ -927,7 +948,7 @@ undone() {
     printf 'generation %s\nplan %s\nback %s\nwhen %s\nwhy %s\n' "$to" "$plan" "$from" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1${2:-}" | whole "$etc/undone"
     if [ "$from" != "${base:-$from}" ]; then
         # It was gone on from what nobody had confirmed.
-        echo "$base $from $(cat "$etc/generations/$from/plan") held $base" | whole "$etc/intent"
+        echo "$base $from $(line_of "$etc/generations/$from/plan") held $base" | whole "$etc/intent"
     fi
     sync -f "$etc"
     rm -f "$etc/undoing"
@@ -1011,7 +1032,7 @@ hold() {
 grant() {
     record="$var/tasks/$1" identity=$2 container=$3
     shift 3
-    [ "$(cat "$record" 2>/dev/null)" != "done $identity" ] || return 0
+    [ "$(line_of "$record")" != "done $identity" ] || return 0
     whose "$container"
     said=$(as "$account" podman exec --interactive "$object" "$@" 2>&1) || {
         put failed "$(printf '%s' "$said" | tail -n 5)"
@@ -1038,7 +1059,7 @@ confirm() {
         fi
     fi
     # The answer to a first confirmation may have been lost.
-    if [ "$(current)" = "$1" ] && [ "$(cat "$etc/generations/$1/result")" = confirmed ]; then
+    if [ "$(current)" = "$1" ] && [ "$(line_of "$etc/generations/$1/result")" = confirmed ]; then
         put confirmed "$1"
     else
         put undone "$1"
@@ -1055,32 +1076,33 @@ collect() {
         kept="$kept $number"
     done
     rm -f "$run/kept".*
-    for number in $kept; do
-        for list in files contents secrets images; do
-            [ ! -e "$etc/generations/$number/$list" ] || cat "$etc/generations/$number/$list" >> "$run/kept.$list"
-        done
+    for list in files contents secrets images; do
+        for number in $kept; do
+            [ ! -e "$etc/generations/$number/$list" ] || cat "$etc/generations/$number/$list"
+        done | sort -u > "$run/kept.$list"
     done
     for number in $(ls "$etc/generations" | grep -x '[0-9]*' | sort -n); do
         # Later ones are staged for what comes next.
         [ "$number" -lt "$here" ] || continue
         case " $kept " in *" $number "*) continue ;; esac
         for kind in secrets images; do
-            [ -e "$etc/generations/$number/$kind" ] || continue
+            [ -s "$etc/generations/$number/$kind" ] || continue
+            sort -u "$etc/generations/$number/$kind" | comm -23 - "$run/kept.$kind" > "$run/kept.not"
             while IFS= read -r name; do
-                grep -q -x -F -e "$name" "$run/kept.$kind" 2>/dev/null && continue
                 whose "$name"
                 if [ "$kind" = secrets ]; then as "$account" podman secret rm "$object"; else as "$account" podman rmi "$object"; fi \
                     > /dev/null 2>&1 < /dev/null
-            done < "$etc/generations/$number/$kind"
+            done < "$run/kept.not"
         done
         rm -rf "$etc/generations/$number"
     done
-    cut -d ' ' -f 1 "$run/kept.files" 2>/dev/null | sort -u > "$run/kept.blobs"
-    for file in "$etc"/blobs/*; do
-        [ ! -e "$file" ] || grep -q -x -F -e "${file##*/}" "$run/kept.blobs" || rm -f "$file"
-    done
-    for file in "$var"/files/*; do
-        [ ! -e "$file" ] || grep -q -x -F -e "${file##*/}" "$run/kept.contents" 2>/dev/null || rm -f "$file"
-    done
+    cut -d ' ' -f 1 "$run/kept.files" | sort -u > "$run/kept.blobs"
+    unkept "$etc/blobs" "$run/kept.blobs"
+    unkept "$var/files" "$run/kept.contents"
     rm -f "$run/kept".*
+}
+
+# Takes files away that a list does not name. $1 their folder, $2 the list, sorted.
+unkept() {
+    [ ! -d "$1" ] || ls "$1" | sort | comm -23 - "$2" | sed "s,^,$1/," | tr '\n' '\0' | xargs -0 -r rm -f
 }

@@ -13,6 +13,11 @@ use wharf::lab::{Hold, Machine, Make, Network, Seed, key};
 
 use super::image;
 use crate::support::place::scratch;
+use crate::unit::roots::unpacked;
+
+/// What a host with Python has beside what a release calls its minimum.
+const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
+                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server,passt,python3";
 
 /// What a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub enum Release {
     Trixie,
     /// Debian 12: podman 4.3, without.
     Bookworm,
+    /// Trixie with Python, which other tools want of a host.
+    Python,
 }
 
 impl Release {
@@ -29,6 +36,7 @@ impl Release {
         match self {
             Self::Trixie => image::root("debian-trixie"),
             Self::Bookworm => image::root("debian-bookworm"),
+            Self::Python => unpacked("lab-hosts-python", "trixie", &["--variant=minbase", PROGRAMS]),
         }
     }
 }

@@ -24,6 +24,7 @@ mod nova;
 mod removal;
 mod roll;
 mod runs;
+mod timings;
 mod user;
 mod verbs;
 mod whole;
