@@ -37,6 +37,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod buildah;
 pub mod cli;
 pub mod config;
 pub mod deb;

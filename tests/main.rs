@@ -41,6 +41,7 @@ mod scripts;
 mod secrets;
 mod show;
 mod solver;
+mod steps;
 mod store;
 mod support;
 mod tree_oracle;

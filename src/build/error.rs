@@ -21,18 +21,76 @@ pub enum BuildError {
     #[error("{} is not in wharf.lock", name(.0))]
     #[diagnostic(code(wharf::build::not_locked), help("`wharf lock {}` adds it", .0.image))]
     NotLocked(ImageKey),
-    /// It has steps that must be run.
-    #[error("{} has `run` steps, and the direct engine runs nothing", name(.key))]
+    /// A maintainer script has to run, and wharf runs none.
+    #[error("{}: {what}, which the direct engine does not do", name(.key))]
     #[diagnostic(
         code(wharf::build::run),
-        help("{what}; images with `run` steps are for the buildah engine, which this version does not have")
+        help("judge what it does (`wharf help lock`), and do it in a `run` step of the image")
     )]
     Run {
         /// Which image.
         key: ImageKey,
-        /// Where the first one stands, or whose script asks for it.
+        /// Whose script asks for it.
         what: String,
     },
+    /// A step did not end well.
+    #[error("{} at {at}: `{step}` {}{}", name(.key), ended(*code), said(.output))]
+    #[diagnostic(code(wharf::build::step))]
+    Step {
+        /// Which image.
+        key: ImageKey,
+        /// Where the step stands.
+        at: String,
+        /// The step, in one line.
+        step: String,
+        /// Its exit code; none after a signal.
+        code: Option<i32>,
+        /// The end of what it printed.
+        output: String,
+    },
+    /// A step needs a secret that was not given.
+    #[error("{} at {at}: the step reads the secret `{id}`, which was not given", name(.key))]
+    #[diagnostic(code(wharf::build::no_secret), help("`wharf build --secret {id}=FILE` gives it"))]
+    NoSecret {
+        /// Which image.
+        key: ImageKey,
+        /// Where the step stands.
+        at: String,
+        /// The secret.
+        id: String,
+    },
+    /// What a step is to bring is not there.
+    #[error("{} at {at}: {what}", name(.key))]
+    #[diagnostic(code(wharf::build::copy))]
+    Copy {
+        /// Which image.
+        key: ImageKey,
+        /// Where the step stands.
+        at: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// An image that it is made from was not made.
+    #[error("{} was not built: {} was not", name(.key), name(.on))]
+    #[diagnostic(code(wharf::build::ground))]
+    Ground {
+        /// Which image.
+        key: ImageKey,
+        /// What it needs.
+        on: ImageKey,
+    },
+    /// buildah.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Buildah(#[from] crate::buildah::BuildahError),
+    /// It was looked for, and told of, before.
+    #[error("there is no buildah that will do")]
+    #[diagnostic(code(wharf::build::no_engine))]
+    NoEngine,
+    /// Bytes that are not there any more.
+    #[error(transparent)]
+    #[diagnostic(code(wharf::build::io))]
+    Io(#[from] std::io::Error),
     /// Scripts that nobody judged.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -218,4 +276,15 @@ fn name(key: &ImageKey) -> String {
 
 fn list(packages: &[PackageName]) -> String {
     packages.iter().map(|package| format!("`{package}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How a step ended.
+fn ended(code: Option<i32>) -> String {
+    code.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("gave exit code {code}"))
+}
+
+/// What it said, behind a word.
+fn said(output: &str) -> String {
+    let lines: String = output.lines().map(|line| format!("\n  {line}")).collect();
+    if lines.is_empty() { ", and said nothing".to_owned() } else { format!("; its last words:{lines}") }
 }

@@ -123,8 +123,8 @@ fn wanted<'a>(
         here.extend(packages.into_iter().map(|package| (package.sha256, package)));
     };
     for image in images {
-        for level in &image.levels {
-            let member = Member::Image(level.image.clone());
+        let builder = (!image.build_packages().is_empty()).then(|| Member::Builder(image.name.clone()));
+        for member in image.levels.iter().map(|level| Member::Image(level.image.clone())).chain(builder) {
             take(&image.distro, lock.packages_of(&image.distro, &image.arch, &member).unwrap_or_default());
         }
     }

@@ -20,6 +20,19 @@ pub fn digest(image: &Image, distro: &Distro) -> Digest {
     Digest::of(text.as_bytes())
 }
 
+/// The same with the packages that only the image's steps need; none where there are none.
+pub fn builder_digest(image: &Image, distro: &Distro) -> Option<Digest> {
+    let packages = image.build_packages();
+    if packages.is_empty() {
+        return None;
+    }
+    let mut text = format!("builder of {}\n", digest(image, distro));
+    for package in packages {
+        let _ = writeln!(text, "package {} {:?}", package.name, package.version);
+    }
+    Some(Digest::of(text.as_bytes()))
+}
+
 /// The same for the packages of a tool.
 pub fn tool_digest(packages: &[crate::name::PackageName], distro: &Distro) -> Digest {
     let mut text = String::from("tool\n");

@@ -9,7 +9,7 @@ use crate::estate::{Distro, Image, ImageKey, Pin, Project};
 use crate::lock::{Lock, LockedImage, LockedPackage, Member, Target, group};
 use crate::name::{ArchName, DistroName, ImageName, PackageName};
 use crate::progress::{Phase, Progress};
-use crate::spec::Span;
+use crate::spec::{Mistake, Span};
 
 use super::error::BuildError;
 use super::inputs;
@@ -65,8 +65,12 @@ pub fn stale<'a>(project: &Project, lock: &Lock, images: impl IntoIterator<Item 
         let Some(distro) = project.distros.get(&image.distro) else { continue };
         let target = lock.targets.get(&(image.distro.clone(), image.arch.clone()));
         let member = Member::Image(image.name.clone());
+        let builder = target.and_then(|target| target.members.get(&Member::Builder(image.name.clone())));
         let why = match target.and_then(|target| target.members.get(&member)) {
             None => NOT_LOCKED,
+            Some(_) if builder.and_then(|line| line.inputs) != inputs::builder_digest(image, distro) => {
+                "the packages that its steps need changed"
+            }
             Some(locked) if locked.inputs != Some(inputs::digest(image, distro)) => {
                 "its packages, pins or archives changed"
             }
@@ -83,19 +87,23 @@ pub(super) fn parent(image: &Image) -> Option<&ImageName> {
     image.levels.iter().rev().nth(1).map(|level| &level.image)
 }
 
-/// `images` and their ancestors, ancestors first.
+/// `images`, their ancestors and the images that these copy from; ancestors first.
 pub fn with_ancestors<'a>(project: &'a Project, images: &[&'a Image]) -> Vec<&'a Image> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
-    for image in images {
-        for level in &image.levels {
-            let key = ImageKey { image: level.image.clone(), distro: image.distro.clone(), arch: image.arch.clone() };
-            if let Some(ancestor) = project.images.get(&key)
-                && seen.insert(key)
-            {
+    let mut queue: std::collections::VecDeque<&Image> = images.iter().copied().collect();
+    while let Some(image) = queue.pop_front() {
+        let at = |name: &ImageName| {
+            let key = ImageKey { image: name.clone(), distro: image.distro.clone(), arch: image.arch.clone() };
+            project.images.get_key_value(&key)
+        };
+        for (key, ancestor) in image.levels.iter().filter_map(|level| at(&level.image)) {
+            if seen.insert(key) {
                 all.push(ancestor);
             }
         }
+        let sources = image.copies().filter_map(|(name, _)| at(name));
+        queue.extend(sources.filter(|(key, _)| !seen.contains(key)).map(|(_, source)| source));
     }
     all
 }
@@ -153,7 +161,7 @@ impl Solved {
     fn versions_of(&self, member: &Member) -> BTreeMap<PackageName, String> {
         let own = match member {
             Member::Image(name) => self.own.get(name),
-            Member::Tool(_) => None,
+            Member::Builder(_) | Member::Tool(_) => None,
         };
         let packages = own.unwrap_or(&self.packages);
         let held = self.holdings.get(member).into_iter().flatten();
@@ -210,7 +218,10 @@ impl Solving<'_> {
                 again.push(*image);
             }
         }
-        let asked: BTreeSet<Member> = images.iter().map(|image| Member::Image(image.name.clone())).collect();
+        let asked: BTreeSet<Member> = images
+            .iter()
+            .flat_map(|image| [Member::Image(image.name.clone()), Member::Builder(image.name.clone())])
+            .collect();
         for member in self.old.members.keys().filter(|member| !asked.contains(member) && keep(member)) {
             solved.keep(member, self.old);
         }
@@ -222,6 +233,11 @@ impl Solving<'_> {
                 wrong.extend(errors);
             }
             progress.advance(Phase::Solve, 1, image.name.as_str());
+        }
+        for image in images.iter().filter(|image| !image.build_packages().is_empty()) {
+            if let Err(errors) = self.builder(&solver, &mut solved, image) {
+                wrong.extend(errors);
+            }
         }
         for (tool, packages) in tools {
             if let Err(errors) = self.tool(&solver, &mut solved, tool, packages) {
@@ -283,6 +299,61 @@ impl Solving<'_> {
             for (name, package) in packages {
                 solved.packages.entry(name).or_insert(package);
             }
+        }
+        Ok(())
+    }
+
+    /// The packages that only the steps of an image need, on top of its own.
+    fn builder(&self, solver: &Solver<'_>, solved: &mut Solved, image: &Image) -> Result<(), Vec<BuildError>> {
+        let of_image = Member::Image(image.name.clone());
+        // Without the image's packages every message would be about them: its own says it.
+        if !solved.members.contains_key(&of_image) {
+            return Ok(());
+        }
+        if image.own_versions {
+            let what = "packages of `build=#true` cannot be had beside `versions \"own\"`";
+            let help = "build what needs them in an image of its own, and `copy … from=` it";
+            let span = image.build_packages().first().map_or(image.span, |package| package.span);
+            let mistake = Mistake::new("not-together", span, what).label("in this image").help(help);
+            return Err(vec![BuildError::Spec(Box::new(mistake))]);
+        }
+        let member = Member::Builder(image.name.clone());
+        let digest = inputs::builder_digest(image, self.distro);
+        let base = solved.versions_of(&of_image);
+        let stays = self.old.members.get(&member).is_some_and(|line| line.inputs == digest)
+            && self.stays(image, &of_image)
+            && !self.old.packages_of(&member).any(|package| {
+                let other = solved.packages.get(&package.name);
+                self.upgrade.moves(&package.name) || other.is_some_and(|other| other.version != package.version)
+            });
+        if stays {
+            solved.keep(&member, self.old);
+            return Ok(());
+        }
+        let pins: Vec<Pin> =
+            image.levels.iter().rev().flat_map(|level| &level.pins).chain(&self.distro.pins).cloned().collect();
+        let wish = Wish {
+            wanted: image.build_packages().to_vec(),
+            base,
+            pins,
+            preferred: self.preferred(&member),
+            forced: solved.versions(),
+            elsewhere: self.elsewhere.clone(),
+            ..Wish::default()
+        };
+        let chosen = solver
+            .solve(&wish)
+            .map_err(|errors| errors.into_iter().map(|error| blame(image.span, &error)).collect::<Vec<_>>())?;
+        let line = LockedImage {
+            parent: Some(image.name.clone()),
+            inputs: digest,
+            roots: roots(&chosen),
+            groups: BTreeSet::new(),
+        };
+        solved.members.insert(member.clone(), line);
+        solved.holdings.insert(member, chosen.iter().map(|chosen| chosen.record.name.clone()).collect());
+        for chosen in chosen {
+            solved.packages.entry(chosen.record.name.clone()).or_insert_with(|| self.line(chosen.record));
         }
         Ok(())
     }

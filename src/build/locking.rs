@@ -102,6 +102,10 @@ fn drop_others(project: &Project, lock: &mut Lock) {
             Member::Image(name) => project.images.keys().any(|key| {
                 key.image == *name && key.distro == *distro && key.arch == *arch && project.wanted.contains(name)
             }),
+            Member::Builder(name) => project.images.iter().any(|(key, image)| {
+                let here = key.image == *name && key.distro == *distro && key.arch == *arch;
+                here && project.wanted.contains(name) && !image.build_packages().is_empty()
+            }),
         });
         let own = std::mem::take(&mut target.own);
         target.own =
@@ -152,7 +156,7 @@ fn solve(
         let solving = Solving { distro, arch: &arch.debian, universe, elsewhere, old, upgrade: &wish.upgrade };
         let here = images.get(&arch.name).map(Vec::as_slice).unwrap_or_default();
         // Tools are for machines of this arch; they are locked wherever images are.
-        match solving.run(here, &tools, |member| matches!(member, Member::Image(_)), access.progress) {
+        match solving.run(here, &tools, |member| !matches!(member, Member::Tool(_)), access.progress) {
             Ok(target) => solved.push((key, target.target(old))),
             Err(errors) => wrong.extend(errors),
         }

@@ -15,8 +15,8 @@ use crate::name::DistroName;
 use crate::spec::Mistake;
 
 use super::decided::Decided;
+use super::direct;
 use super::error::BuildError;
-use super::image;
 use super::locking::Wish;
 
 /// A script that is not as it was judged, beside what was.
@@ -63,7 +63,11 @@ pub(super) fn judge(
     let mut decided = Decided::default();
     for image in images {
         let Some(distro) = project.distros.get(&image.distro) else { continue };
-        let member = Member::Image(image.name.clone());
+        // Those that only its steps need are judged with it.
+        let member = match image.build_packages().is_empty() {
+            true => Member::Image(image.name.clone()),
+            false => Member::Builder(image.name.clone()),
+        };
         let packages = lock.packages_of(&image.distro, &image.arch, &member).unwrap_or_default();
         let found: Option<Vec<Arc<Fragment>>> =
             packages.iter().map(|package| fragments.find(&package.sha256, &distro.filters)).collect();
@@ -71,7 +75,7 @@ pub(super) fn judge(
         judged.insert(image.distro.clone());
         let Some(arch) = project.arches.get(&image.arch) else { continue };
         let judgement =
-            image::judge(image, distro, arch, found.iter().filter_map(|fragment| fragment.package.as_ref()));
+            direct::judge(image, distro, arch, found.iter().filter_map(|fragment| fragment.package.as_ref()));
         decided.image(image, &judgement.unused, &found);
         for part in judgement.unjudged {
             if !unjudged.contains(&part) {

@@ -54,6 +54,8 @@ pub fn build_all(
     for result in results.into_iter().flatten() {
         match result {
             Ok(built) => outcome.built.push(built),
+            // It is told of where it was tried first.
+            Err(BuildError::Ground { key, on }) if key == on => {}
             Err(error) => outcome.wrong.push(error),
         }
     }

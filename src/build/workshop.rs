@@ -1,10 +1,12 @@
 //! What locking and building work with: the project, its lock, archives, and the fragments of packages.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use crate::buildah::{Buildah, Driver};
 use crate::deb::archive::{Access, fetch_debs};
 use crate::digest::Digest;
 use crate::estate::{Arch, Bytecode, Distro, Image, Project};
@@ -15,6 +17,8 @@ use crate::progress::Phase;
 
 use super::bytecode::{self, Compilers, Opened};
 use super::error::BuildError;
+use super::made::Memory;
+use super::steps::Secrets;
 
 /// What a build works with.
 pub struct Workshop<'a> {
@@ -32,6 +36,14 @@ pub struct Workshop<'a> {
     pub host: Option<&'a Arch>,
     /// Python interpreters, opened when first needed.
     pub compilers: Compilers,
+    /// Images that others are built on.
+    pub memory: Memory,
+    /// buildah, looked for when first needed.
+    pub engine: OnceLock<Option<Buildah>>,
+    /// Where steps are run, and what lasts of them is kept.
+    pub steps: PathBuf,
+    /// Files with the secrets that steps may read.
+    pub secrets: Secrets,
 }
 
 impl Workshop<'_> {
@@ -40,8 +52,8 @@ impl Workshop<'_> {
         let mut all: BTreeMap<DistroName, BTreeMap<Digest, LockedPackage>> = BTreeMap::new();
         for image in images {
             let here = all.entry(image.distro.clone()).or_default();
-            for level in &image.levels {
-                let member = Member::Image(level.image.clone());
+            let builder = (!image.build_packages().is_empty()).then(|| Member::Builder(image.name.clone()));
+            for member in image.levels.iter().map(|level| Member::Image(level.image.clone())).chain(builder) {
                 let packages = self.lock.packages_of(&image.distro, &image.arch, &member).unwrap_or_default();
                 here.extend(packages.into_iter().map(|package| (package.sha256, package.clone())));
             }
@@ -59,6 +71,30 @@ impl Workshop<'_> {
         let packages: Vec<&LockedPackage> = packages.into_iter().collect();
         gather(self.access, self.fragments, self.lock, distro, packages.iter().copied())?;
         bytecode::prepare(self, distro, packages)
+    }
+
+    /// buildah, where it is here and will do.
+    pub(super) fn buildah(&self) -> Result<&Buildah, BuildError> {
+        let mut wrong = None;
+        let found = self.engine.get_or_init(|| match Buildah::find(&self.steps) {
+            Ok(buildah) => {
+                if buildah.driver == Driver::Vfs {
+                    self.access
+                        .progress
+                        .note("steps run on whole copies of their images (vfs): the kernel gives no overlay here");
+                }
+                Some(buildah)
+            }
+            Err(error) => {
+                wrong = Some(error);
+                None
+            }
+        });
+        match (found, wrong) {
+            (Some(buildah), _) => Ok(buildah),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Err(BuildError::NoEngine),
+        }
     }
 
     pub(super) fn compiler(&self, distro: &Distro, bytecode: &Bytecode) -> Result<Arc<Opened>, BuildError> {

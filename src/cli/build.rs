@@ -1,5 +1,7 @@
 //! `wharf build`: images into the store.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::sources::{Images, Sources, StoreOption, failure, read_lock, refuse_drift, refuse_outdated, write_lock, write_text};
@@ -31,9 +33,23 @@ pub struct Arguments {
     /// Refuse maintainer scripts that changed since they were judged
     #[arg(long)]
     strict: bool,
+    /// Let steps that name it read a secret; it gets into no image, no key of a cache and no message
+    #[arg(long = "secret", value_name = "ID=FILE", value_parser = secret)]
+    secrets: Vec<(String, PathBuf)>,
     /// Write the manifests, which units name, down in releases/NAME.kdl; `current` where the project has an estate of its own
     #[arg(long, value_name = "NAME")]
     release: Option<ReleaseName>,
+}
+
+/// `token=../token`
+fn secret(text: &str) -> Result<(String, PathBuf), String> {
+    let (id, file) = text.split_once('=').ok_or("expected ID=FILE, as token=../token")?;
+    let path = PathBuf::from(file);
+    match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+        Ok(found) if found.is_file() => Ok((id.to_owned(), path)),
+        Ok(_) => Err(format!("{file} is no file")),
+        Err(error) => Err(format!("{file}: {error}")),
+    }
 }
 
 /// What `wharf --json build` prints (docs/json.md).
@@ -101,7 +117,8 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let store = Store::open(&arguments.store.folder(global))?;
     let progress = screen.progress();
     let fragments = tools.fragments(lock.compression);
-    let workshop = tools.workshop(&project, &lock, &fragments, &progress);
+    let mut workshop = tools.workshop(&project, &lock, &fragments, &progress);
+    workshop.secrets = arguments.secrets.into_iter().collect();
     let outcome = build::build_all(&workshop, &store, &images, arguments.strict)?;
     report(&outcome, global, screen)?;
     let own = project.estates.values().any(|estate| estate.origin == Origin::Project);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
 
 use super::{Failure, Global, place};
-use crate::build::{self, BuildError, Compilers, Request, Stale, Workshop};
+use crate::build::{self, BuildError, Compilers, Memory, Request, Secrets, Stale, Workshop};
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
@@ -175,6 +175,10 @@ impl Tools {
     ) -> Workshop<'a> {
         Workshop {
             compilers: Compilers::default(),
+            memory: Memory::default(),
+            engine: OnceLock::new(),
+            steps: self.cache.root().join("steps"),
+            secrets: Secrets::new(),
             project,
             lock,
             access: self.access(progress),

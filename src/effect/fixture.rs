@@ -121,7 +121,6 @@ impl World {
             summary: None,
             support: Support { tier: Tier::Maintained, deprecated_since: None, removed_in: None, unbuildable: None },
             levels: Vec::new(),
-            runs: Vec::new(),
             accounts: BTreeMap::new(),
             config: ImageConfig::default(),
             version_from: None,

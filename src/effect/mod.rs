@@ -32,7 +32,7 @@ mod ucf;
 pub(crate) mod fixture;
 
 use crate::deb::{Call, PackageInfo};
-use crate::estate::{Arch, Distro, EffectUse, Image};
+use crate::estate::{Arch, Distro, EffectUse, Image, Owner};
 use crate::path::{ImagePath, PathError};
 use crate::spec::Span;
 use crate::tree::{Content, Node, Origin, Tree, TreeError};
@@ -212,6 +212,17 @@ pub fn run(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
     ld_so_cache::run(tree, context)?;
     dpkg::run(tree, context)?;
     Ok(())
+}
+
+/// Makes anew what follows from all files together, once others than effects brought some.
+pub fn refresh(tree: &mut Tree, context: &Context<'_>) -> Result<(), EffectError> {
+    Ok(ld_so_cache::run(tree, context)?)
+}
+
+/// The numbers of an owner and a group, by the accounts of `tree`.
+pub fn ids(tree: &Tree, owner: Option<&Owner>, group: Option<&Owner>) -> Result<(u32, u32), String> {
+    let database = database::Database::of(tree).map_err(|error| error.to_string())?;
+    database.ids(owner, group).map_err(|error| error.to_string())
 }
 
 fn known(context: &Context<'_>) -> Result<(), EffectError> {

@@ -60,8 +60,6 @@ pub struct Image {
     pub support: Support,
     /// What each image of the `from` chain adds; the root first, this image last.
     pub levels: Vec<Level>,
-    /// `run`, `copy`-free for the direct engine: every run step of the chain, in order.
-    pub runs: Vec<Run>,
     /// All accounts of the chain, by name.
     pub accounts: BTreeMap<AccountName, Account>,
     /// What the container's engine is told.
@@ -76,6 +74,31 @@ pub struct Image {
     pub tests: Vec<Test>,
     /// The image's own node.
     pub span: Span,
+}
+
+impl Image {
+    /// Whether anything has to run for it, in itself or in an ancestor.
+    pub fn runs(&self) -> bool {
+        self.levels.iter().flat_map(|level| &level.steps).any(|step| matches!(step, Step::Run(_)))
+    }
+
+    /// The engine that makes it: `direct` or `buildah`.
+    pub fn engine(&self) -> &'static str {
+        if self.runs() { "buildah" } else { "direct" }
+    }
+
+    /// The packages that only its own steps need.
+    pub fn build_packages(&self) -> &[Package] {
+        self.levels.last().map_or(&[], |level| &level.build_packages)
+    }
+
+    /// The images whose files its steps copy.
+    pub fn copies(&self) -> impl Iterator<Item = (&ImageName, Span)> {
+        self.levels.iter().flat_map(|level| &level.steps).filter_map(|step| match step {
+            Step::Copy(StepCopy { source: CopySource::Image { image, .. }, span, .. }) => Some((image, *span)),
+            _ => None,
+        })
+    }
 }
 
 /// How packages become layers.
@@ -123,6 +146,10 @@ pub struct Level {
     pub omits: Vec<Omit>,
     /// `script` nodes.
     pub scripts: Vec<ScriptDecision>,
+    /// `packages … build=#true`: there while steps run, and not in the image.
+    pub build_packages: Vec<Package>,
+    /// `run` and `copy` nodes, in order: what is done once packages and files are there.
+    pub steps: Vec<Step>,
 }
 
 /// How a wanted version is bounded.
@@ -278,19 +305,111 @@ pub struct ScriptDecision {
     pub span: Span,
 }
 
-/// A `run` step.
+/// What is done in an image once its packages and files are there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// A program runs.
+    Run(Box<Run>),
+    /// Files of another image or of the project come in.
+    Copy(StepCopy),
+}
+
+impl Step {
+    /// Where the node stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Run(run) => run.span,
+            Self::Copy(copy) => copy.span,
+        }
+    }
+}
+
+/// `run "make" "install" { … }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// Whose node it is.
-    pub image: ImageName,
-    /// One argument is a shell's, several are a program and its arguments.
-    pub command: Vec<String>,
+    /// What runs.
+    pub program: Program,
     /// Whether it may use the network.
     pub network: bool,
-    /// Ids of secrets that it may read.
-    pub secrets: Vec<String>,
+    /// Where it runs; the image's own `workdir` unless told, else `/`.
+    pub workdir: Option<ImagePath>,
+    /// Who it runs as; root unless told.
+    pub user: Option<String>,
+    /// Variables of this step alone.
+    pub env: BTreeMap<String, String>,
+    /// Secrets that it may read.
+    pub secrets: Vec<StepSecret>,
+    /// Folders that last from one build to the next and are in no image.
+    pub caches: Vec<ImagePath>,
+    /// Folders of the project that it may read.
+    pub mounts: Vec<StepMount>,
     /// Where the node stands.
     pub span: Span,
+}
+
+/// What a `run` runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Program {
+    /// One argument: a text for `/bin/sh -e -c`.
+    Shell(String),
+    /// Several: a program and its arguments.
+    Words(Vec<String>),
+    /// `script="build.sh"`: a file below layers/, by its own first line, with arguments.
+    Script {
+        /// As written.
+        path: String,
+        /// Its bytes.
+        source: FileSource,
+        /// What it is given.
+        arguments: Vec<String>,
+    },
+}
+
+/// `secret "token" path="/run/secrets/token"`: given with `--secret token=FILE`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepSecret {
+    /// Its name.
+    pub id: String,
+    /// The file that holds it; `/run/secrets/ID` unless told.
+    pub path: ImagePath,
+}
+
+/// `mount "wheels" "/wheels"`: layers/wheels/ of the project, to be read at a path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepMount {
+    /// The folder.
+    pub tree: Tree,
+    /// Where it is.
+    pub path: ImagePath,
+}
+
+/// `copy "/out/app" "/usr/bin/app" from="builder"`, or `copy "theme" "/opt/theme"` of layers/theme/.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepCopy {
+    /// Where from.
+    pub source: CopySource,
+    /// Where to: the path itself.
+    pub to: ImagePath,
+    /// Whose it becomes; as in its image, else root's.
+    pub owner: Option<Owner>,
+    /// As for [`Dir`].
+    pub group: Option<Owner>,
+    /// Where the node stands.
+    pub span: Span,
+}
+
+/// Where copied files come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopySource {
+    /// A path of another image for the same distro and arch.
+    Image {
+        /// Which.
+        image: ImageName,
+        /// A file, link or folder there.
+        path: ImagePath,
+    },
+    /// A folder of the project.
+    Tree(Tree),
 }
 
 /// What the container's engine is told: the OCI image config's `config` and the health check.

@@ -28,8 +28,9 @@ pub use folder::unpack_catalogue;
 pub use format::{Format, UnknownFormat};
 pub use hosts::{Bind, Cell, Estate, External, ExternalProvide, Host, Interface, RoleChanges, Share, Stamp, Vip};
 pub use image::{
-    Account, Attr, Compression, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link, Mode, Omit,
-    Owner, Package, Relation, Run, ScriptDecision, Support, Test, Tier, Volume,
+    Account, Attr, Compression, CopySource, Dir, File, FileContent, Health, Image, ImageConfig, Layering, Level, Link,
+    Mode, Omit, Owner, Package, Program, Relation, Run, ScriptDecision, Step, StepCopy, StepMount, StepSecret, Support,
+    Test, Tier, Volume,
 };
 pub use load::{find_root, load};
 pub use place::{Binding, Front, Group, Placed, Provider, is_file, volume};

@@ -73,6 +73,11 @@ impl Cache {
         Ok(Self { root: root.to_owned(), _lock: lock })
     }
 
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where `key` of `area` is, or would be.
     pub fn path(&self, area: Area, key: &Digest) -> PathBuf {
         self.root.join(area.folder()).join(key.hex())

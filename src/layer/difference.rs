@@ -16,10 +16,7 @@ use super::nodes::{whiteout, with_parents};
 /// last of them has it; within one, a directory is as the first part says. Bytes are compared only where the tree's
 /// are not those of the package whose fragment is below. Another mtime alone is no difference.
 pub fn difference(below: &[Vec<Arc<Fragment>>], tree: &Tree) -> io::Result<BTreeMap<ImagePath, Node>> {
-    let mut stack: BTreeMap<&ImagePath, (&Fragment, &Entry)> = BTreeMap::new();
-    for fragment in below.iter().flat_map(|layer| layer.iter().rev()) {
-        stack.extend(fragment.entries.iter().map(|entry| (&entry.path, (&**fragment, entry))));
-    }
+    let stack = seen(below);
     let touched: BTreeSet<&ImagePath> = tree.touched().map(|(path, _)| path).collect();
     let mut changed: BTreeSet<&ImagePath> = BTreeSet::new();
     for (path, node) in tree.iter() {
@@ -57,6 +54,30 @@ pub fn difference(below: &[Vec<Arc<Fragment>>], tree: &Tree) -> io::Result<BTree
         nodes.entry(path).or_insert_with(|| node.clone());
     }
     Ok(nodes)
+}
+
+/// What an extractor of all layers has, and in which fragment its content is.
+fn seen(below: &[Vec<Arc<Fragment>>]) -> BTreeMap<&ImagePath, (&Fragment, &Entry)> {
+    let mut stack: BTreeMap<&ImagePath, (&Fragment, &Entry)> = BTreeMap::new();
+    for layer in below {
+        let entries =
+            || layer.iter().rev().flat_map(|fragment| fragment.entries.iter().map(move |entry| (fragment, entry)));
+        let gone: BTreeSet<ImagePath> = entries().filter_map(|(_, entry)| hidden(&entry.path)).collect();
+        if !gone.is_empty() {
+            let is_gone = |path: &ImagePath| {
+                std::iter::successors(Some(path.clone()), ImagePath::parent).any(|path| gone.contains(&path))
+            };
+            stack.retain(|path, _| !is_gone(path));
+        }
+        let new = entries().filter(|(_, entry)| hidden(&entry.path).is_none());
+        stack.extend(new.map(|(fragment, entry)| (&entry.path, (&**fragment, entry))));
+    }
+    stack
+}
+
+/// The path that a whiteout takes away.
+fn hidden(path: &ImagePath) -> Option<ImagePath> {
+    path.parent()?.join(path.file_name().strip_prefix(".wh.")?).ok()
 }
 
 fn is_same(

@@ -135,7 +135,7 @@ impl Target {
         let groups: BTreeSet<u32> =
             self.members.get(member).map(|image| image.groups.iter().copied().collect()).unwrap_or_default();
         let own = match member {
-            Member::Image(name) => self.own.get(name),
+            Member::Image(name) | Member::Builder(name) => self.own.get(name),
             Member::Tool(_) => None,
         };
         let shared = if own.is_some() { None } else { Some(&self.packages) };
@@ -151,6 +151,8 @@ impl Target {
 pub enum Member {
     /// An image.
     Image(ImageName),
+    /// An image with the packages that only its steps need.
+    Builder(ImageName),
     /// A tool that runs on a build host of this arch, as `bytecode`.
     Tool(String),
 }

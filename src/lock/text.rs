@@ -106,6 +106,7 @@ impl fmt::Display for Lock {
             for (member, image) in &target.members {
                 match member {
                     Member::Image(name) => write!(f, "image {name}")?,
+                    Member::Builder(name) => write!(f, "builder {name}")?,
                     Member::Tool(name) => write!(f, "tool {}", word(name))?,
                 }
                 if let Some(parent) = &image.parent {
@@ -315,7 +316,7 @@ impl FromStr for Lock {
                     lock.targets.entry(key.clone()).or_default();
                     target = Some(key);
                 }
-                "image" | "tool" | "package" | "own" => {
+                "image" | "builder" | "tool" | "package" | "own" => {
                     let Some(target) = target.as_ref().and_then(|key| lock.targets.get_mut(key)) else {
                         return Err(words.wrong(format!("`{first}` stands before the first `target`")));
                     };
@@ -351,6 +352,7 @@ fn member_line(first: &str, words: &mut Words<'_>, target: &mut Target) -> Resul
         _ => {
             let member = match first {
                 "image" => Member::Image(words.parse("the image")?),
+                "builder" => Member::Builder(words.parse("the image")?),
                 _ => Member::Tool(words.text("the tool")?),
             };
             let mut pairs = words.pairs()?;

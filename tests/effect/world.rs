@@ -56,6 +56,8 @@ pub fn level(image: &str) -> Level {
         attrs: vec![],
         omits: vec![],
         scripts: vec![],
+        build_packages: vec![],
+        steps: vec![],
     }
 }
 
@@ -96,7 +98,6 @@ impl World {
                 summary: None,
                 support: support(),
                 levels: vec![level("app")],
-                runs: vec![],
                 accounts: BTreeMap::new(),
                 config: ImageConfig::default(),
                 version_from: None,

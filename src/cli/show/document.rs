@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::View;
 use super::overrides::{Override, overrides};
 use crate::deb::sign;
-use crate::estate::{Account, FileContent, FileSource, Level, Mode, Owner, Package, Pin, Worth};
+use crate::estate::{
+    Account, CopySource, FileContent, FileSource, Level, Mode, Owner, Package, Pin, Program, Step, Worth,
+};
 use crate::name::{ArchName, DistroName, ImageName};
 use crate::oci::{self, ContainerConfig, OciError, Ref};
 use crate::spec::Origin;
@@ -36,7 +38,7 @@ pub(super) struct ImageDocument<'a> {
     accounts: Vec<Value>,
     config: ContainerConfig,
     health: Option<Value>,
-    runs: Vec<Value>,
+    steps: Vec<Value>,
     tests: Vec<Value>,
     version_from: Option<&'a str>,
     own_versions: bool,
@@ -55,9 +57,6 @@ pub(super) fn image<'a>(view: &View<'a>) -> Result<ImageDocument<'a>, OciError> 
             "retries": health.retries, "start_ms": health.start_ms,
         })
     });
-    let run = |run: &crate::estate::Run| {
-        json!({ "image": run.image, "command": run.command, "network": run.network, "secrets": run.secrets })
-    };
     let test = |test: &crate::estate::Test| {
         json!({
             "name": test.name, "run": test.run, "expect": test.expect, "service": test.service,
@@ -86,12 +85,12 @@ pub(super) fn image<'a>(view: &View<'a>) -> Result<ImageDocument<'a>, OciError> 
         }),
         defined: project.sources.place(image.span),
         refs: refs(view),
-        engine: if image.runs.is_empty() { "direct" } else { "buildah" },
+        engine: image.engine(),
         levels: image.levels.iter().map(level).collect(),
         accounts: image.accounts.values().map(account).collect(),
         config: oci::container(&image.config)?,
         health,
-        runs: image.runs.iter().map(run).collect(),
+        steps: image.levels.iter().flat_map(steps).collect(),
         tests: image.tests.iter().map(test).collect(),
         version_from: image.version_from.as_ref().map(|name| name.as_str()),
         own_versions: image.own_versions,
@@ -219,4 +218,41 @@ pub(super) fn owner(owner: &Option<Owner>) -> Option<String> {
 
 pub(super) fn mode(mode: Option<Mode>) -> Option<String> {
     mode.map(|Mode(bits)| format!("{bits:04o}"))
+}
+
+/// The steps of a level.
+fn steps(level: &Level) -> impl Iterator<Item = Value> {
+    level.steps.iter().map(|step| match step {
+        Step::Run(run) => {
+            let (script, command) = match &run.program {
+                Program::Shell(text) => (None, vec![text.as_str()]),
+                Program::Words(words) => (None, words.iter().map(String::as_str).collect()),
+                Program::Script { path, arguments, .. } => {
+                    (Some(path.as_str()), arguments.iter().map(String::as_str).collect())
+                }
+            };
+            let secrets: Vec<Value> =
+                run.secrets.iter().map(|secret| json!({ "id": secret.id, "path": secret.path.as_str() })).collect();
+            let mounts: Vec<Value> = run
+                .mounts
+                .iter()
+                .map(|mount| json!({ "tree": mount.tree.name.as_str(), "path": mount.path.as_str() }))
+                .collect();
+            json!({
+                "image": level.image, "what": "run", "command": command, "script": script, "network": run.network,
+                "workdir": run.workdir.as_ref().map(|path| path.as_str()), "user": run.user, "env": run.env,
+                "secrets": secrets, "mounts": mounts,
+                "caches": run.caches.iter().map(|path| path.as_str()).collect::<Vec<_>>(),
+            })
+        }
+        Step::Copy(copy) => {
+            let (from, source) = match &copy.source {
+                CopySource::Image { image, path } => (Some(image.as_str()), path.as_str()),
+                CopySource::Tree(tree) => (None, tree.name.as_str()),
+            };
+            json!({
+                "image": level.image, "what": "copy", "from": from, "source": source, "to": copy.to.as_str(),
+            })
+        }
+    })
 }

@@ -6,7 +6,7 @@ use super::View;
 use super::document::{mode, owner, package, refs, worth};
 use super::overrides::overrides;
 use crate::cli::matrix::end_of_life;
-use crate::estate::{Health, Image, Level, Support};
+use crate::estate::{CopySource, Health, Image, Level, Program, Step, Support};
 use crate::spec::Origin;
 use crate::ui::size;
 
@@ -73,7 +73,7 @@ pub(super) fn image(view: &View<'_>, packages: bool) -> String {
         page.line("not for", format!("{} on {}: {reason}", key.distro, key.arch));
     }
     page.line("refs", refs(view).iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "));
-    if !image.runs.is_empty() {
+    if image.runs() {
         page.line("engine", "buildah: it has `run` steps");
     }
 
@@ -101,6 +101,18 @@ pub(super) fn image(view: &View<'_>, packages: bool) -> String {
     page.text
 }
 
+fn program(program: &Program) -> String {
+    match program {
+        Program::Shell(text) => text.clone(),
+        Program::Words(words) => words.join(" "),
+        Program::Script { path, arguments, .. } => {
+            let words: Vec<&str> =
+                std::iter::once(path.as_str()).chain(arguments.iter().map(String::as_str)).collect();
+            format!("layers/{}", words.join(" "))
+        }
+    }
+}
+
 fn support(support: &Support) -> String {
     let end = end_of_life(support);
     if end.is_empty() { support.tier.as_str().to_owned() } else { format!("{}, {end}", support.tier.as_str()) }
@@ -121,6 +133,18 @@ fn levels(page: &mut Page, image: &Image) {
         }
         for link in &level.links {
             page.line("link", format!("{} -> {}", link.path, link.target));
+        }
+        for step in &level.steps {
+            match step {
+                Step::Run(run) => page.line("run", program(&run.program)),
+                Step::Copy(copy) => {
+                    let from = match &copy.source {
+                        CopySource::Image { image, path } => format!("{path} of {image}"),
+                        CopySource::Tree(tree) => format!("layers/{}", tree.name),
+                    };
+                    page.line("copy", format!("{from} -> {}", copy.to));
+                }
+            }
         }
         for attr in &level.attrs {
             let capabilities = attr.capabilities.as_ref().map(|caps| format!(" capabilities={caps}")).unwrap_or_default();

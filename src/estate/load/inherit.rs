@@ -297,8 +297,6 @@ fn decode_one(
 fn assemble(plan: &Plan<'_>, own: &Own, parent: Option<&Image>, target: &Target, layering: Layering) -> Image {
     let mut levels = parent.map(|parent| parent.levels.clone()).unwrap_or_default();
     levels.push(own.level.clone());
-    let mut runs = parent.map(|parent| parent.runs.clone()).unwrap_or_default();
-    runs.extend(own.runs.iter().cloned());
     let mut accounts = parent.map(|parent| parent.accounts.clone()).unwrap_or_default();
     for (name, account) in &own.accounts {
         let merged = match accounts.remove(name) {
@@ -314,7 +312,6 @@ fn assemble(plan: &Plan<'_>, own: &Own, parent: Option<&Image>, target: &Target,
         summary: own.summary.clone(),
         support: support(plan, target),
         levels,
-        runs,
         accounts,
         config: config(parent.map(|parent| parent.config.clone()).unwrap_or_default(), own),
         version_from: own.version_from.clone(),

@@ -42,7 +42,9 @@ pub(super) fn merge<'a>(holder: Holder, owner: &str, parts: Vec<Part<'a>>, log: 
         let shape = holder.shape(&part.node.name);
         let name = || part.node.name.value.clone();
         let slot_key = match shape {
-            Some(Shape::Scalar | Shape::Map | Shape::Ordered) => Some((name(), String::new())),
+            Some(Shape::Scalar | Shape::Map) => Some((name(), String::new())),
+            // What is done step by step has one order, whatever its nodes are called.
+            Some(Shape::Ordered) => Some((String::new(), String::new())),
             Some(Shape::Keyed) => Some((name(), key(&part.node))),
             Some(Shape::Values) => variable(&part.node).map(|(variable, _)| (name(), variable.to_owned())),
             Some(Shape::Layers) => Some((name(), String::new())),

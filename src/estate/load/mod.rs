@@ -5,6 +5,7 @@
 //! ancestors have ([`inherit`]). Mistakes never stop it before all were found.
 
 mod accounts;
+mod copies;
 mod decode;
 mod gather;
 mod inherit;
@@ -97,9 +98,11 @@ fn resolve(root: &Path, gathered: &Gathered, log: &mut Log) -> Project {
     let plans = plan::plans(&top, &names, log);
     let images = inherit::images(&plans, &targets, &distros, &top, gathered, log);
     accounts::check(&images, &plans, &distros, log);
+    copies::check(&images.images, log);
     let services = services(&top, gathered, log);
     let estates = estates(&top, gathered, log);
-    let wanted = inherit::wanted(&plans, &top, &named(&services, &estates), log);
+    let mut wanted = inherit::wanted(&plans, &top, &named(&services, &estates), log);
+    copies::with_sources(&images.images, &mut wanted);
     let mut project = Project {
         root: root.to_owned(),
         sources: Default::default(),

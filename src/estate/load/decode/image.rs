@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::name::{AccountName, ImageName, PackageName, TreeName};
+use crate::name::{AccountName, ImageName, PackageName};
 use crate::path::ImagePath;
-use crate::spec::{Log, Mistake, Node, Reader, Scalar, Spanned, did_you_mean, unknown_child};
+use crate::spec::{Log, Mistake, Node, Reader, Scalar, Spanned, unknown_child};
 
-use super::super::super::{Account, Health, Layering, Level, Omit, Package, Run, Test, Volume};
+use super::super::super::{Account, Health, Layering, Level, Omit, Package, Test, Volume};
 use super::super::gather::Gathered;
 use super::super::shape::{HEAD, Holder};
 use super::super::value::{Millis, OwnVersions, Port};
-use super::{parts, worth};
+use super::{parts, steps, worth};
 
 /// A value that a child may set, clear (`#null`) or leave as its parent has it.
 pub(in super::super) type Change<T> = Option<Option<T>>;
@@ -21,7 +21,6 @@ pub(in super::super) type Change<T> = Option<Option<T>>;
 pub(in super::super) struct Own {
     pub level: Level,
     pub summary: Option<String>,
-    pub runs: Vec<Run>,
     pub accounts: BTreeMap<AccountName, Account>,
     pub env: BTreeMap<String, Option<String>>,
     pub labels: BTreeMap<String, Option<String>>,
@@ -55,9 +54,10 @@ impl Own {
                 attrs: Vec::new(),
                 omits: Vec::new(),
                 scripts: Vec::new(),
+                build_packages: Vec::new(),
+                steps: Vec::new(),
             },
             summary: None,
-            runs: Vec::new(),
             accounts: BTreeMap::new(),
             env: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -114,34 +114,9 @@ fn read(own: &mut Own, node: &Node, gathered: &Gathered, log: &mut Log) {
             }
         }
         "summary" => own.summary = reader.argument("one line of text"),
-        "run" => {
-            let command = reader.arguments("a command");
-            let network = reader.property("network").unwrap_or(false);
-            let mut secrets = Vec::new();
-            for child in reader.children(&["secret"]) {
-                let mut inner = Reader::new(child, reader.log());
-                secrets.extend(inner.argument::<String>("a secret's name"));
-                inner.finish();
-            }
-            own.runs.push(Run { image: level.image.clone(), command, network, secrets, span: node.span });
-        }
-        "copy" => {
-            let mistake = Mistake::new("not-yet", node.span, "`copy` needs the buildah engine, which is not there yet");
-            log.push(mistake.label("cannot be built").help("`tree` and `file … source=` put files into an image"));
-            return;
-        }
-        "env" => {
-            for (key, value) in map(&mut reader) {
-                let good = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                    && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-                if good {
-                    own.env.insert(key.value, value);
-                } else {
-                    let mistake = Mistake::new("bad-value", key.span, format!("`{}` cannot name a variable", *key));
-                    reader.mistake(mistake.label("letters, digits and `_`, the first no digit"));
-                }
-            }
-        }
+        "run" => level.steps.extend(steps::run(&mut reader, gathered)),
+        "copy" => level.steps.extend(steps::copy(&mut reader, gathered)),
+        "env" => own.env.extend(environment(&mut reader)),
         "label" => own.labels.extend(map(&mut reader).into_iter().map(|(key, value)| (key.value, value))),
         "expose" => {
             for Port(port) in reader.arguments("a port") {
@@ -251,6 +226,12 @@ fn map(reader: &mut Reader<'_, '_>) -> Vec<(Spanned<String>, Option<String>)> {
 
 fn packages(level: &mut Level, mut reader: Reader<'_, '_>) {
     let span = reader.span();
+    if let Some(value) = reader.property_value("build")
+        && reader.read(value).unwrap_or(false)
+    {
+        wanted(&mut level.build_packages, &mut reader);
+        return reader.finish();
+    }
     let recommends = reader.property("recommends").unwrap_or(false);
     let essential = reader.property("essential").unwrap_or(false);
     level.recommends |= recommends;
@@ -260,10 +241,16 @@ fn packages(level: &mut Level, mut reader: Reader<'_, '_>) {
     if reader.node().arguments.is_empty() && reader.node().property("essential").is_none() {
         reader.value("package names");
     }
+    wanted(&mut level.packages, &mut reader);
+    reader.finish();
+}
+
+/// Adds the packages that a node names.
+fn wanted(packages: &mut Vec<Package>, reader: &mut Reader<'_, '_>) {
     for value in reader.rest() {
         let Some(package) = reader.read::<Package>(value) else { continue };
-        match level.packages.iter_mut().find(|known| known.name == package.name) {
-            None => level.packages.push(package),
+        match packages.iter_mut().find(|known| known.name == package.name) {
+            None => packages.push(package),
             Some(known) if package.version.is_none() || known.version == package.version => {}
             Some(known) if known.version.is_none() => *known = package,
             Some(known) => {
@@ -274,32 +261,33 @@ fn packages(level: &mut Level, mut reader: Reader<'_, '_>) {
             }
         }
     }
-    reader.finish();
 }
 
 fn trees(level: &mut Level, reader: &mut Reader<'_, '_>, gathered: &Gathered) {
     let first = reader.value("a folder below layers/");
     for value in first.into_iter().chain(reader.rest()) {
-        let Some(name) = reader.read::<TreeName>(value) else { continue };
-        if level.trees.iter().any(|known| known.name == name) {
-            continue;
-        }
-        // One's own folder first; layers that an import brought are there for all.
-        let own = gathered.folder(value.span).and_then(|folder| folder.tree(&name));
-        let found = own.or_else(|| gathered.folders.iter().find_map(|folder| folder.tree(&name)));
-        match found {
-            Some(Ok(tree)) => level.trees.push(Spanned::new(tree.clone(), value.span)),
-            Some(Err(message)) => {
-                reader.mistake(Mistake::new("bad-tree", value.span, message).label("in this tree"));
-            }
-            None => {
-                let names = gathered.folders.iter().flat_map(|folder| folder.tree_names());
-                let help = did_you_mean(name.as_str(), names);
-                let mistake = Mistake::new("no-file", value.span, format!("there is no folder layers/{name}"));
-                reader.mistake(mistake.label("not there").help_if(help));
-            }
+        if let Some(tree) = steps::tree(reader, value, gathered)
+            && !level.trees.iter().any(|known| known.name == tree.name)
+        {
+            level.trees.push(Spanned::new(tree, value.span));
         }
     }
+}
+
+/// The variables that an `env` node sets, or clears.
+pub(super) fn environment(reader: &mut Reader<'_, '_>) -> BTreeMap<String, Option<String>> {
+    let mut env = BTreeMap::new();
+    for (key, value) in map(reader) {
+        let good = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if good {
+            env.insert(key.value, value);
+        } else {
+            let mistake = Mistake::new("bad-value", key.span, format!("`{}` cannot name a variable", *key));
+            reader.mistake(mistake.label("letters, digits and `_`, the first no digit"));
+        }
+    }
+    env
 }
 
 fn test(mut reader: Reader<'_, '_>) -> Option<Test> {

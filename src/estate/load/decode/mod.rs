@@ -7,6 +7,7 @@ mod image;
 mod parts;
 mod secret;
 mod service;
+mod steps;
 mod worth;
 
 pub(super) use arch::arch;
