@@ -84,6 +84,8 @@ pub struct Planned {
     /// The same with its bytes; empty where all of them are on the hosts.
     pub desired: Desired,
     pub known: Known,
+    /// Whether hosts may be asked for what is not known.
+    pub asks: bool,
 }
 
 /// Hosts of which nothing is sent.
@@ -129,8 +131,9 @@ impl Deploy {
     /// A plan for an aim that is no way back. Hosts are asked, unless there are facts of theirs.
     pub fn planned(&self, fleet: &Fleet<'_>, facts: Option<Known>, aim: &Aim) -> Result<Planned, Failure> {
         let desired = self.aimed(aim)?;
+        let asks = facts.is_none();
         let known = facts.unwrap_or_else(|| self.probe(fleet, &desired));
-        self.planned_of(fleet, desired, known, aim)
+        Ok(Planned { asks, ..self.planned_of(fleet, desired, known, aim)? })
     }
 
     /// A plan for what [`Self::aimed`] gives, where hosts are as `known` has them.
@@ -143,7 +146,7 @@ impl Deploy {
             (bare(&wanted), wanted)
         };
         let plan = plan::plan(self.ground()?, &wanted, &known, aim);
-        let mut planned = Planned { plan, wanted, desired, known };
+        let mut planned = Planned { plan, wanted, desired, known, asks: true };
         self.measure(fleet, &mut planned);
         Ok(planned)
     }
@@ -187,10 +190,23 @@ impl Deploy {
             ground: self.ground()?,
             wanted: &planned.wanted,
             known: &planned.known,
-            outside: &self.outside()?,
+            outside: &self.behind(planned)?,
             newer: &self.newer(&planned.known),
         };
         Ok(plan::refusals(&planned.plan, scene, allow))
+    }
+
+    /// Hosts outside the limit that the plan would leave behind: those of them that run something. Of those that do not
+    /// answer nobody knows that they run nothing.
+    fn behind(&self, planned: &Planned) -> Result<BTreeSet<HostName>, Failure> {
+        let outside = self.outside()?;
+        let mut behind = plan::behind(&planned.plan, self.ground()?, &outside);
+        let asked = if planned.asks { self.ask(&behind)? } else { Known::new() };
+        behind.retain(|host| match asked.get(host).or_else(|| planned.known.get(host)) {
+            Some(Ok(facts)) => facts.generation.as_ref().is_some_and(|live| !live.content.is_empty()),
+            Some(Err(_)) | None => true,
+        });
+        Ok(behind)
     }
 
     /// Shows a plan, asks, and does it. `serve` gives what serves images, once it is agreed to.
@@ -202,7 +218,7 @@ impl Deploy {
         serve: impl FnOnce() -> Result<Option<(registry::Served, String)>, Failure>,
         (global, screen): (&Global, &Screen),
     ) -> Result<Exit, Failure> {
-        let Planned { plan, wanted, desired, known } = planned;
+        let Planned { plan, wanted, desired, known, .. } = planned;
         if !global.json {
             screen.out(&plan_verb::text(plan, known));
         }

@@ -199,6 +199,16 @@ impl Deploy {
         self.fleet_of(true)
     }
 
+    /// What hosts of the estate are, whatever the limit is; those in maintenance are not asked.
+    pub fn ask(&self, names: &BTreeSet<HostName>) -> Result<Known, Failure> {
+        let hosts = self.estate()?.hosts.values().filter(|host| names.contains(&host.name));
+        let hosts: Vec<&Host> = hosts.filter(|host| host.maintenance.is_none()).collect();
+        let fleet = Fleet::new(&self.ssh, &self.hops, &hosts, self.forks);
+        let known = self.probe(&fleet, &Desired::default());
+        fleet.close();
+        Ok(known)
+    }
+
     /// What they shall have.
     pub fn desired(&self) -> Result<Desired, Failure> {
         let hosts = self.hosts()?;

@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     }
     let plan = plan(deploy.ground()?, &wanted, &known, &Aim::of(Purpose::Back));
     // All bytes are on the hosts.
-    let planned = Planned { plan, desired: bare(&wanted), wanted, known };
+    let planned = Planned { plan, desired: bare(&wanted), wanted, known, asks: true };
     let how = (&arguments.course, &Allow::default(), begun);
     let exit = deploy.carry_out(&fleet, &planned, how, || Ok(None), (global, screen));
     fleet.close();

@@ -26,7 +26,7 @@ use crate::unit::Meaning;
 
 pub use aim::{Aim, Purpose, Volumes, destroyed, left_over, stopped};
 pub use change::{Change, Class, Drift, Odd, Reason};
-pub use guard::{Allow, Refusal, Scene, refusals};
+pub use guard::{Allow, Refusal, Scene, behind, refusals};
 pub use removal::{Loss, LossKind};
 pub use wave::{Batch, Wave};
 

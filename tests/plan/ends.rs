@@ -268,6 +268,22 @@ fn a_new_member_that_others_outside_the_limit_would_not_know_is_refused() {
 }
 
 #[test]
+fn a_host_outside_the_limit_that_runs_nothing_is_not_left_behind() {
+    let small = Small::new();
+    // A first bring-up, one host after the other.
+    let bare = with(small.applied(), "b", |b| *b = having(Default::default()));
+    let bare = with(bare, "a", |a| *a = having(Default::default()));
+    let said = small.said(&bare, &["plan", "--limit", "b"]);
+    assert!(said.contains("Wave 1: b\n") && !said.contains("refuses"), "{said}");
+    // One that has no generation at all, and one of which nobody knows.
+    let never = with(bare.clone(), "a", |a| a.generation = None);
+    assert!(!small.said(&never, &["plan", "--limit", "b"]).contains("refuses"));
+    let mut unknown = bare;
+    unknown.remove("a");
+    assert!(small.said(&unknown, &["plan", "--limit", "b"]).contains("and a, outside the limit, would not know of it"));
+}
+
+#[test]
 fn a_host_that_could_not_go_back_is_refused() {
     let small = Small::new();
     let facts = with(small.applied(), "a", |a| a.images.clear());
