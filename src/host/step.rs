@@ -12,6 +12,8 @@ use super::script;
 pub enum Step {
     /// Ends units.
     Stop {
+        /// How long all of them may take, one after the other, before systemd ends them.
+        seconds: u64,
         /// As systemd names them.
         units: Vec<String>,
     },
@@ -92,7 +94,7 @@ impl Step {
     pub fn objects(&mut self) -> Vec<&mut String> {
         match self {
             Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) => Vec::new(),
-            Self::Stop { units }
+            Self::Stop { units, .. }
             | Self::Start { units, .. }
             | Self::Restart { units, .. }
             | Self::Reload { units, .. } => units.iter_mut().collect(),
@@ -106,7 +108,8 @@ impl Step {
     /// How long it takes at most, in seconds.
     pub fn budget(&self) -> u64 {
         match self {
-            Self::Stop { .. } => 60,
+            // It says how it went too.
+            Self::Stop { seconds, .. } => seconds.saturating_add(10),
             Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) | Self::Drop { .. } => 10,
             Self::Task { seconds, .. }
             | Self::Start { seconds, .. }
@@ -121,7 +124,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stop { units } => write!(f, "stop {}", units.join(" ")),
+            Self::Stop { units, .. } => write!(f, "stop {}", units.join(" ")),
             Self::Switch => f.write_str("switch"),
             Self::Sysctl(path) => write!(f, "sysctl {path}"),
             Self::Modules(path) => write!(f, "modules {path}"),

@@ -5,12 +5,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Aim, Content, Facts, Known, Plan, Purpose, Wave, content, plan};
+use super::{Aim, Content, Facts, Known, Plan, Purpose, Wave, content, plan, stopped};
 use crate::config::File;
 use crate::desired::{Ground, Vault, desired};
 use crate::estate::Project;
 use crate::host::{FileSeen, Generation, Header, Step, TaskRecord, UnitSeen};
-use crate::name::{EstateName, HostName, SecretName};
+use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::release::Release;
 
 struct NoVault;
@@ -262,6 +262,35 @@ fn a_gate_has_the_times_of_its_services_and_the_check_of_a_quorum_follows() {
         let all = ["switch", "restart 310 db.service", "gate 310 7 db", "ready 310 'db' 'db-ready'"];
         assert_eq!(steps[..4], all);
     }
+}
+
+#[test]
+fn a_stop_may_take_what_the_units_themselves_may() {
+    let stops = |words: &[(&str, &str)]| {
+        let scene = Scene::new("", words);
+        let known = scene.up();
+        let wanted = known.iter().map(|(name, facts)| {
+            let applied = &facts.as_ref().unwrap().generation.as_ref().unwrap().content;
+            (name.clone(), stopped(applied, Some(&[ServiceName::new("db").unwrap()].into())))
+        });
+        let plan = plan(scene.ground(), &wanted.collect(), &known, &Aim::of(Purpose::Stop));
+        let batches = plan.waves.iter().flat_map(|wave| wave.hosts.get(&host("a")));
+        let steps = batches.map(|batch| (batch.steps[0].clone(), batch.back));
+        steps.filter(|(step, _)| step.to_string().ends_with("db.service")).collect::<Vec<_>>()
+    };
+    // A process has 30 s unless its spec says otherwise, and podman 30 s to tell how it ended.
+    let step = |seconds| Step::Stop { seconds, units: vec!["db.service".to_owned()] };
+    assert_eq!(stops(&[]), [(step(60), Some(60 + 10 + 10 + 60))]);
+    // No host takes a stop back while it is still under way.
+    let long = &[("provides \"rows\"", "stop timeout=\"15m\"\n    provides \"rows\"")];
+    assert_eq!(stops(long), [(step(930), Some(930 + 10 + 10 + 60))]);
+    // What an update started, its way back stops.
+    let scene = Scene::new("", long);
+    let plan = scene.plan(&scene.bare());
+    let undo = plan.waves.iter().filter_map(|wave| wave.hosts.get(&host("a"))).flat_map(|batch| &batch.undo);
+    let stops: Vec<&Step> = undo.filter(|step| step.to_string().starts_with("stop ")).collect();
+    let both = Step::Stop { seconds: 930 + 60, units: vec!["db.service".to_owned(), "queue.service".to_owned()] };
+    assert!(stops.contains(&&both), "{stops:?}");
 }
 
 #[test]
