@@ -141,6 +141,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let results: Vec<Result<(), LinkError>> = each(&hosts, at_once, |host| {
         let mut before = 0.0;
         fleet.stream(host, &call, &[], limit, false, &mut |frame| {
+            // Now and then it says that it is still there.
+            if frame.name != "line" {
+                return;
+            }
             let line = line(&frame.text, before);
             before = line.time;
             if arguments.follow {
