@@ -14,7 +14,7 @@
 # /var/lib/wharf/volumes/       an empty file for each volume that units of ours have made
 # /run/wharf/lease              who may change this host
 set -u
-held= failing=failed
+held= failing=failed end= by=
 umask 022
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -329,6 +329,58 @@ generations() {
     done
 }
 
+# --- what nobody is to see -------------------------------------------------------------------------------------------
+
+# A frame: $1 its name, $2 its text, without the values of the secrets that generations of this host have: podman's names of
+# them stand for them. What programs print may hold them, and whoever stops or goes back has opened no secrets.
+put_clean() {
+    clean=$2
+    [ -z "$clean" ] || for hidden in $(cat "$etc/generations"/*/secrets 2>/dev/null | sort -u); do
+        whose "$hidden"
+        kept=$(as "$account" podman secret inspect --format '{{.ID}} {{index .Spec.Driver.Options "path"}}' "$object" 2>/dev/null) || continue
+        # As podman keeps it: one that tells values (--showsecret) came with 4.7. Words of the shell alone, and of no program.
+        value=$(sed -n "s/.*\"${kept%% *}\": *\"\([^\"]*\)\".*/\1/p" "${kept#* }/secretsdata.json" 2>/dev/null | base64 -d 2>/dev/null | tr -d '\000')
+        hide "$value" 6
+        case $value in *"$newline"*) hide_lines ;; esac
+    done
+    put "$1" "$clean"
+}
+
+# Takes a text out of `clean`; one of fewer letters than $2 is no secret, and would be found anywhere.
+hide() {
+    [ "${#1}" -ge "$2" ] || return 0
+    rest_of=$clean clean=
+    while :; do
+        case $rest_of in
+        *"$1"*) clean="$clean${rest_of%%"$1"*}<secret $object>" rest_of=${rest_of#*"$1"} ;;
+        *) break ;;
+        esac
+    done
+    clean=$clean$rest_of
+}
+
+# The same with the lines of a file: they themselves, what is behind the `=` or `:` of one whose name says that it is secret, and
+# the password of a URL.
+hide_lines() {
+    lines_of=$value$newline
+    while [ -n "$lines_of" ]; do
+        one=${lines_of%%"$newline"*} lines_of=${lines_of#*"$newline"}
+        # Without the blanks around it.
+        one=${one#"${one%%[![:space:]]*}"} one=${one%"${one##*[![:space:]]}"}
+        case $one in
+        *://*:*@*)
+            word=${one#*://} word=${word%%@*}
+            hide "${word#*:}" 6
+            ;;
+        *[Pp]ass*[=:]* | *[Ss]ecret*[=:]* | *[Tt]oken*[=:]* | *[Kk]ey*[=:]* | *PASS*[=:]* | *SECRET*[=:]* | *TOKEN*[=:]* | *KEY*[=:]*)
+            word=${one#*[=:]} word=${word#"${word%%[![:space:]\"\']*}"} word=${word%"${word##*[![:space:]\"\',]}"}
+            hide "$word" 6
+            ;;
+        esac
+        hide "$one" 16
+    done
+}
+
 # --- who may change it ----------------------------------------------------------------------------------------------
 
 # Takes the lease, or says who has it. $1 a token, $2 for how many seconds, $3 what it says: who, when, plan, why; $4 the token
@@ -582,16 +634,21 @@ switch() {
 # Does what a list says. $1 the list, $2 from, $3 to, $4 a file that says how many of its lines are done already. The first that
 # fails ends it, and is said.
 perform() {
-    line=0
+    line=0 end= by=
     skip=$([ -z "${4:-}" ] || line_of "$4")
     while read -r verb rest <&3; do
         line=$((line + 1))
+        if [ "$verb" = deadline ]; then
+            # Where it is gone on with, it begins anew.
+            end=$(($(now) + ${rest% *})) by=$((end - ${rest#* }))
+            continue
+        fi
         [ "$line" -gt "${skip:-0}" ] || continue
         event "begin $verb $rest"
         failed=
         step "$2" "$3" 2> "$run/step.said" || failed=$?
         if [ -n "$failed" ]; then
-            put "$failing" "$(of_step): $(last "$run/step.said")"
+            put_clean "$failing" "$(of_step): $(last "$run/step.said")"
             return 1
         fi
         [ -z "${4:-}" ] || echo "$line" | whole "$4"
@@ -620,13 +677,13 @@ step() {
 # The last lines of a file, as one.
 last() { tail -n 4 "$1" | paste -s -d '|' | sed 's/|/; /g'; }
 
-# It for a person: without the numbers.
+# It for a person: without the numbers. Words of programs may hold what `echo` changes.
 of_step() {
     case $verb in
-    start | restart | reload | ready) echo "$verb ${rest#* }" ;;
-    gate) rest=${rest#* } && echo "health of ${rest#* }" ;;
-    task) echo "task ${rest%% *}" ;;
-    *) echo "$verb${rest:+ $rest}" ;;
+    start | restart | reload | ready) printf '%s\n' "$verb ${rest#* }" ;;
+    gate) rest=${rest#* } && printf '%s\n' "health of ${rest#* }" ;;
+    task) printf '%s\n' "task ${rest%% *}" ;;
+    *) printf '%s\n' "$verb${rest:+ $rest}" ;;
     esac
 }
 
@@ -640,9 +697,20 @@ stop() {
     ctl reset-failed $known 2>/dev/null || :
 }
 
+# For how many seconds something is waited for still: $1, and no longer than until $2, where that says something.
+within() {
+    left=$1
+    if [ -n "$2" ]; then
+        left=$(($2 - $(now)))
+        [ "$left" -lt "$1" ] || left=$1
+        [ "$left" -gt 1 ] || left=1
+    fi
+    echo "$left"
+}
+
 # Starts, restarts or reloads units and waits for the result; $2 for how many seconds. A process is never ended for being late.
 job() {
-    what=$1 limit=$2
+    what=$1 limit=$(within "$2" "$by")
     shift 2
     [ "$what" != reload ] || set -- $(for unit; do ! ctl "--quiet is-active" "$unit" || echo "$unit"; done)
     [ $# -gt 0 ] || return 0
@@ -681,7 +749,7 @@ journal() {
         uid=_UID=$(id -u "$account")
         set -- "$uid" "_SYSTEMD_USER_UNIT=$object" + "$uid" "USER_UNIT=$object"
     fi
-    put journal "$name$newline$(journalctl --no-pager --quiet --lines=20 --output=cat "$@" 2>/dev/null)"
+    put_clean journal "$name$newline$(journalctl --no-pager --quiet --lines=20 --output=cat "$@" 2>/dev/null)"
 }
 
 # Runs a program in a container, once. $1 its name, then the words. One that does not run has nothing to be told.
@@ -690,19 +758,24 @@ exec_in() {
     whose "$1"
     shift
     said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null) || {
-        put journal "$object$newline$said"
+        code=$?
+        put_clean journal "$object$newline$said"
+        echo "it ended with $code" >&2
         return 1
     }
 }
 
 # The same until it ends well. $1 seconds, $2 the container, then the words.
 ready_in() {
-    until=$(($(now) + $1))
+    until=$(($(now) + $(within "$1" "$end")))
     whose "$2"
     shift 2
-    until said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null); do
+    while :; do
+        said=$(as "$account" podman exec "$object" "$@" 2>&1 < /dev/null) && return
+        code=$?
         if [ "$(now)" -ge "$until" ]; then
-            put journal "$object$newline$said"
+            put_clean journal "$object$newline$said"
+            echo "it ended with $code still when its time was over" >&2
             return 1
         fi
         sleep 1
@@ -711,7 +784,7 @@ ready_in() {
 
 # Waits until containers are healthy, then whether they stay so. $1 seconds for the one, $2 for the other, then NAME.
 gate() {
-    until=$(($(now) + $1)) stay=$2
+    until=$(($(now) + $(within "$1" "$by"))) stay=$2
     shift 2
     for name; do
         while :; do
@@ -1056,7 +1129,7 @@ grant() {
     [ "$(line_of "$record")" != "done $identity" ] || return 0
     whose "$container"
     said=$(as "$account" podman exec --interactive "$object" "$@" 2>&1) || {
-        put failed "$(printf '%s' "$said" | tail -n 5)"
+        put_clean failed "$(printf '%s' "$said" | tail -n 5)"
         return 0
     }
     mkdir -p "$var/tasks"

@@ -208,6 +208,64 @@ mod tests {
     }
 
     #[test]
+    fn a_host_says_no_value_of_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let said = |text: &str| {
+            let script = format!(
+                "{LIBRARY}\netc={at} account=\nmkdir -p {at}/generations/3\n\
+                 printf '%s\\n' token.11 conf.22 gone.33 short.44 > {at}/generations/3/secrets\n\
+                 coded() {{ printf '%b' \"$1\" | base64 -w 0; }}\n\
+                 printf '{{\"i1\":\"%s\",\"i2\": \"%s\",\"i4\":\"%s\"}}\\n' \"$(coded \"$TOKEN\")\" \"$(coded \"$CONF\")\" \"$(coded abc)\" > {at}/secretsdata.json\n\
+                 podman() {{ for name; do :; done; case $name in token.11) echo i1 {at} ;; conf.22) echo i2 {at} ;; short.44) echo i4 {at} ;; *) return 1 ;; esac; }}\n\
+                 put_clean journal \"$SAID\"\n"
+            );
+            let mut command = std::process::Command::new("sh");
+            command.env("TOKEN", "a*b?[c]$d%e").env("SAID", text).env(
+                "CONF",
+                "[database]\\nconnection = mysql+pymysql://api:word-of-it@10.0.0.1/api?charset=utf8\\nadmin_token = 'as-it-is'\\n  a line that is long\\ndebug = true\\n",
+            );
+            let output = command.args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            let said = String::from_utf8(output.stdout).unwrap();
+            let (head, text) = said.split_once('\n').unwrap();
+            assert_eq!(head, format!("journal {}", text.len()));
+            text.to_owned()
+        };
+        assert_eq!(said("x a*b?[c]$d%e y a*b?[c]$d%e"), "x <secret token.11> y <secret token.11>");
+        // Others that a pattern would find stay, and so does what is no secret at all.
+        for text in ["a-b-c$d%e", "abc", "debug = true", "10.0.0.1", ""] {
+            assert_eq!(said(text), text);
+        }
+        assert_eq!(said("denied: word-of-it for api"), "denied: <secret conf.22> for api");
+        assert_eq!(said("as-it-is"), "<secret conf.22>");
+        assert_eq!(said("one\na line that is long\ntwo"), "one\n<secret conf.22>\ntwo");
+    }
+
+    #[test]
+    fn what_a_deadline_bounds_shares_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        // A start that takes two seconds, and a container that never gets well.
+        let script = format!(
+            "{LIBRARY}\nrun={at} PATH={at}/bin:$PATH\nmkdir {at}/bin\n\
+             printf '%s\\n' '#!/bin/sh' 'case $* in *start*) sleep 2 ;; *show*) echo active ;; esac' > {at}/bin/systemctl\n\
+             printf '%s\\n' '#!/bin/sh' 'case $* in *inspect*) echo running starting ;; esac' > {at}/bin/podman\n\
+             printf '%s\\n' '#!/bin/sh' > {at}/bin/journalctl\nchmod +x {at}/bin/*\n\
+             printf '%s\\n' 'deadline 5 1' 'start 100 box.service' 'gate 100 1 box' > {at}/do\nperform {at}/do 0 1 {at}/at\n\
+             printf '%s\\n' 'gate 1 0 box' > {at}/do\nperform {at}/do 0 1\necho bounds:$end$by\n"
+        );
+        let begun = std::time::Instant::now();
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(begun.elapsed().as_secs() < 60, "{said}");
+        assert_eq!(said.matches("health of box: box is starting when its time is over").count(), 2, "{said}");
+        // It bounds the list that it stands in alone.
+        assert!(said.ends_with("bounds:\n"), "{said}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("at")).unwrap(), "2\n");
+    }
+
+    #[test]
     fn every_script_is_one_that_sh_reads() {
         let calls = [
             Call::Probe { paths: vec!["/a b".to_owned()], units: vec!["it's.service".to_owned()] },

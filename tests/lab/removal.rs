@@ -119,6 +119,18 @@ fn what_ends_leaves_its_data_and_nothing_else() {
 
     followers(&estate, &lab, &host);
 
+    // Whoever stops has opened no secrets; what a program of the service prints of its own holds none all the same.
+    let tells = "drain \"sh\" \"-c\" \"tr '\\\\0' '\\\\n' < /proc/1/environ; exit 3\"";
+    let plain = "mount \"/var/lib/box\" volume=\"data\"\n    stop timeout=\"1s\"\n    update healthy-for=\"1s\" deadline=\"60s\"";
+    assert!(SPEC.contains(plain));
+    estate.write("specs/lab.kdl", &SPEC.replace(plain, &format!("{plain} {{ {tells} }}")));
+    let said = wharf(7, &["stop", "--yes", "--limit", "lab-two"]);
+    assert!(said.contains("TOKEN=<secret lab-token-"), "{said}");
+    assert!(!said.contains(&estate.secret("lab-token")), "{said}");
+    assert!(said.contains("/proc/1/environ; exit 3': it ended with 3"), "{said}");
+    assert_eq!(both(), ["active", "active"]);
+    estate.write("specs/lab.kdl", SPEC);
+
     // What is stopped stays so, also over a boot, until the next apply.
     wharf(0, &["stop", "--yes", "--limit", "lab-two"]);
     assert_eq!(both(), ["active", "inactive"]);
