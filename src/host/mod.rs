@@ -19,4 +19,4 @@ pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, H
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
 pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen, VolumeSeen};
 pub use script::{Call, script};
-pub use step::Step;
+pub use step::{Step, budget};

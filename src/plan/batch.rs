@@ -8,6 +8,7 @@ use super::task::{self, Event, Place};
 use super::{Change, Class, Content, Known, Reason, Step, differ};
 use crate::desired::Ground;
 use crate::estate::{Service, Text, Update};
+use crate::host;
 use crate::name::{HostName, ServiceName};
 use crate::spec::Log;
 use crate::unit::Meaning;
@@ -122,7 +123,6 @@ pub(super) fn batch(
         }
     };
     tasks(true, &mut batch.steps, &mut one_way);
-    let seconds = groups.iter().filter_map(service_of).map(|(_, service)| deadline(service)).max().unwrap_or(300);
     let started: Vec<String> = by_class(Class::Start).filter_map(|change| unit(&change)).collect();
     let restarted: Vec<String> = by_class(Class::Restart).filter_map(|change| unit(&change)).collect();
     let mut reloaded: Vec<String> =
@@ -130,15 +130,12 @@ pub(super) fn batch(
     reloaded.sort();
     reloaded.dedup();
     reloaded.retain(|unit| !started.contains(unit) && !restarted.contains(unit));
-    if !started.is_empty() {
-        batch.steps.push(Step::Start { seconds, units: started.clone() });
-    }
-    if !restarted.is_empty() {
-        batch.steps.push(Step::Restart { seconds, units: restarted.clone() });
-    }
-    if !reloaded.is_empty() {
-        batch.steps.push(Step::Reload { seconds, units: reloaded.clone() });
-    }
+    // The longest of those that come up together; before one can start anew it has to end.
+    let longest = |of: fn(&Service) -> u64| groups.iter().filter_map(service_of).map(move |(_, service)| of(service)).max();
+    let seconds = longest(deadline).unwrap_or(300).saturating_add(ending.seconds(&restarted));
+    let stay = longest(healthy_for).unwrap_or(0);
+    let up = Up { started: &started, restarted: &restarted, reloaded: &reloaded, seconds };
+    batch.steps.extend(up.steps(stay));
     let touched = |container: &crate::unit::Container| {
         let unit = container.parts().unit.unit(crate::unit::UnitKind::Service).to_string();
         started.contains(&unit) || restarted.contains(&unit) || reloaded.contains(&unit)
@@ -154,9 +151,7 @@ pub(super) fn batch(
         })
         .collect();
     if !containers.is_empty() {
-        let stay =
-            groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
-        batch.steps.push(Step::Gate { seconds, stay: stay.unwrap_or(0), containers });
+        batch.steps.push(Step::Gate { seconds, stay, containers });
         for name in groups {
             batch.steps.extend(exec(ground, host, name, |update| &update.ready, Some(seconds)));
         }
@@ -165,9 +160,8 @@ pub(super) fn batch(
         batch.steps.extend(exec(ground, host, name, |update| &update.undrain, None));
     }
     tasks(false, &mut batch.steps, &mut one_way);
-    batch.undo = undo((&started, &restarted, &reloaded, &removed), seconds, ending);
-    let budget: u64 = batch.steps.iter().map(Step::budget).sum();
-    batch.back = (!one_way).then_some(budget.saturating_add(MARGIN));
+    batch.undo = undo(up, &removed, ending);
+    batch.back = (!one_way).then_some(host::budget(&batch.steps).saturating_add(MARGIN));
     batch
 }
 
@@ -214,24 +208,48 @@ impl Ending<'_> {
     }
 }
 
-fn undo(
-    (started, restarted, reloaded, removed): (&[String], &[String], &[String], &[String]),
+/// Units that come up, and how many seconds they have for it.
+#[derive(Clone, Copy)]
+struct Up<'a> {
+    started: &'a [String],
+    restarted: &'a [String],
+    reloaded: &'a [String],
     seconds: u64,
-    ending: Ending<'_>,
-) -> Vec<Step> {
+}
+
+impl Up<'_> {
+    /// What lets them; `stay` of its time is for what follows.
+    fn steps(self, stay: u64) -> Vec<Step> {
+        let Self { started, restarted, reloaded, seconds } = self;
+        let some = |units: &[String]| (!units.is_empty()).then(|| units.to_vec());
+        let mut steps = Vec::new();
+        steps.extend(some(started).map(|units| Step::Start { seconds, units }));
+        steps.extend(some(restarted).map(|units| Step::Restart { seconds, units }));
+        steps.extend(some(reloaded).map(|units| Step::Reload { seconds, units }));
+        if !steps.is_empty() {
+            steps.insert(0, Step::Deadline { seconds, stay });
+        }
+        steps
+    }
+}
+
+/// The way back: what started ends, what was started anew is so once more, what was removed comes up.
+fn undo(up: Up<'_>, removed: &[String], ending: Ending<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    let some = |units: &[String]| (!units.is_empty()).then(|| units.to_vec());
-    steps.extend(some(started).map(|units| ending.stop(units)));
+    steps.extend((!up.started.is_empty()).then(|| ending.stop(up.started.to_vec())));
     steps.push(Step::Switch);
-    steps.extend(some(restarted).map(|units| Step::Restart { seconds, units }));
-    steps.extend(some(reloaded).map(|units| Step::Reload { seconds, units }));
-    steps.extend(some(removed).map(|units| Step::Start { seconds, units }));
+    steps.extend(Up { started: removed, ..up }.steps(0));
     steps
 }
 
-/// How long one host may take for a service, in seconds.
+/// How long a service may take on one host to come up and be well, in seconds.
 fn deadline(service: &Service) -> u64 {
     service.update.deadline_ms.div_ceil(1000)
+}
+
+/// How long it has to stay so, in seconds.
+fn healthy_for(service: &Service) -> u64 {
+    service.update.healthy_for_ms.div_ceil(1000)
 }
 
 /// The unit that a change is of, as systemd names it; none for a file.

@@ -259,8 +259,14 @@ fn a_gate_has_the_times_of_its_services_and_the_check_of_a_quorum_follows() {
     for batch in plan.waves.iter().flat_map(|wave| wave.hosts.values()) {
         let steps: Vec<String> = batch.steps.iter().map(ToString::to_string).collect();
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-        let all = ["switch", "restart 310 db.service", "gate 310 7 db", "ready 310 'db' 'db-ready'"];
-        assert_eq!(steps[..4], all);
+        // Its 310 s, and what it may take to end before it starts anew.
+        let all =
+            ["switch", "deadline 370 7", "restart 370 db.service", "gate 370 7 db", "ready 370 'db' 'db-ready'"];
+        assert_eq!(steps[..5], all);
+        // All of that together, the switch, and a margin in which the target comes up, whose units are up already.
+        assert_eq!(batch.back, Some(10 + 370 + 60));
+        let undo: Vec<String> = batch.undo.iter().map(ToString::to_string).collect();
+        assert_eq!(undo, ["switch", "deadline 370 0", "restart 370 db.service"]);
     }
 }
 

@@ -111,7 +111,10 @@ pub(super) fn waves(
                 // All that it wants is up: from now on it says so, and brings it up at the next boot.
                 let targets = content.meanings.iter().filter(|(_, meaning)| matches!(&***meaning, Meaning::Target(_)));
                 let units: Vec<String> = targets.flat_map(|(path, meaning)| content.units_of(path, meaning)).collect();
-                batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
+                if !units.is_empty() {
+                    batch.steps.push(Step::Deadline { seconds: TARGET, stay: 0 });
+                    batch.steps.push(Step::Start { seconds: TARGET, units });
+                }
             }
             for group in groups {
                 let Some(group) = ground.placed.groups.get(group) else { continue };
