@@ -8,7 +8,7 @@ use std::path::Path;
 use super::deploy::{Deploy, ReachOptions};
 use super::events::{Logs, Teller};
 use super::settle::{self, Settle, settle};
-use super::{Exit, Failure, Global, plan as plan_verb};
+use super::{Exit, Failure, Global, memory, plan as plan_verb};
 use crate::apply::{Fleet, Options, Outcome, Served, Work, walk};
 use crate::desired::{Desired, HostDesired};
 use crate::host::{Content, Facts};
@@ -219,6 +219,9 @@ impl Deploy {
         (global, screen): (&Global, &Screen),
     ) -> Result<Exit, Failure> {
         let Planned { plan, wanted, desired, known, .. } = planned;
+        for vanished in self.vanished(known)? {
+            screen.say(&memory::line(&vanished));
+        }
         if !global.json {
             screen.out(&plan_verb::text(plan, known));
         }
@@ -244,6 +247,7 @@ impl Deploy {
             for (host, why) in &failed {
                 screen.say(&format!("{host}: {why}"));
             }
+            self.remember(fleet, planned, &BTreeSet::new(), &self.header(&plan.id, None))?;
             return Ok(match (failed.is_empty() && settled.held.is_empty(), unreachable) {
                 (false, _) => Exit::Partly,
                 (true, 0) => Exit::Done,
@@ -251,6 +255,7 @@ impl Deploy {
             });
         }
         if !course.yes && !agreed(screen, plan)? {
+            screen.say("nothing was changed");
             return Ok(Exit::Pending);
         }
         let header = self.header(&plan.id, course.why.clone());
@@ -263,6 +268,7 @@ impl Deploy {
         let teller = Teller::new(&hosts, global.json, screen, Some(logs), &self.vault);
         let mut outcome = walk(work, fleet, &|event| teller.hear(event));
         teller.finish();
+        self.remember(fleet, planned, &outcome.done, &header)?;
         // A host that was not settled before and is changed now is judged by that.
         let changed = plan.changed();
         for (host, why) in failed.into_iter().filter(|(host, _)| !changed.contains(host)) {
@@ -337,7 +343,7 @@ fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
         Some(word) => {
             format!("{lost} volumes are lost with what they hold. Do this to {hosts} hosts? Write `{word}`: ")
         }
-        None => format!("Do this to {hosts} of {estate}? [y/N] "),
+        None => format!("Do this to {hosts} {} of `{estate}`? [y/N] ", if hosts == 1 { "host" } else { "hosts" }),
     };
     screen.ask(&question);
     let mut line = String::new();
@@ -401,7 +407,7 @@ fn left_over(names: &BTreeSet<String>, known: &Known) -> Result<(), Failure> {
         let on: Vec<&str> =
             facts().filter(|(_, facts)| facts.volumes.contains_key(name)).map(|(host, _)| host.as_str()).collect();
         match on.is_empty() {
-            true => format!("no host has a volume {name} of this estate"),
+            true => format!("no host that answered has a volume {name} of this estate"),
             false => format!("the volume {name} is in use on {}", on.join(", ")),
         }
     });

@@ -10,6 +10,7 @@
 # /etc/wharf/undoing            the same while it is taken back
 # /etc/wharf/undone             what was taken back last, until something is confirmed
 # /etc/wharf/estate             whose host it is
+# /etc/wharf/hosts              NAME PLAN WHEN of each host that had something of that estate, as far as this one was told
 # /var/lib/wharf/files/         files by content, which containers mount
 # /var/lib/wharf/volumes/       an empty file for each volume that units of ours have made
 # /run/wharf/lease              who may change this host
@@ -220,7 +221,7 @@ probe() {
         put_of units sh -c 'tr "\n" "\0" < "$1" | xargs -0 systemctl show --property="$2" --' \
             sh "$temporary/units" "$shown"
     fi
-    for name in estate current intent undoing undone; do
+    for name in estate hosts current intent undoing undone; do
         [ ! -e "$etc/$name" ] || put_of "$name" cat "$etc/$name"
     done
     if [ -e "$etc/intent" ]; then
@@ -449,6 +450,22 @@ lease_release() {
     fi
 }
 
+# Remembers which hosts have something of the estate. $1 a line each: name, plan, when; $2 names of those that have nothing any
+# more. What is said of no one stays.
+remember() {
+    [ -e "$etc/estate" ] || return 0
+    said="$newline$(printf '%s' "$1" | cut -d ' ' -f 1)$newline$2"
+    {
+        printf '%s' "$1"
+        [ ! -e "$etc/hosts" ] || while read -r name rest; do
+            case $said in
+            *"$newline$name$newline"*) ;;
+            *) echo "$name $rest" ;;
+            esac
+        done < "$etc/hosts"
+    } | sort | whole "$etc/hosts"
+}
+
 # --- what it gets ---------------------------------------------------------------------------------------------------
 
 # Pulls images. $1 references, a line each; $2 a registries.conf for this alone, where one is needed.
@@ -619,7 +636,7 @@ switch() {
     if [ -s "$etc/generations/$2/estate" ]; then
         whole "$etc/estate" < "$etc/generations/$2/estate" || return 1
     else
-        rm -f "$etc/estate"
+        rm -f "$etc/estate" "$etc/hosts"
     fi
     if [ -s "$etc/generations/$2/volumes" ]; then
         mkdir -p "$var/volumes"

@@ -17,6 +17,8 @@ pub use bundle::{Bundle, BundleError};
 pub use frame::{Frame, FrameError, Frames, Text};
 pub use generation::{Content, FileRecord, Generation, GenerationError, Halted, Header};
 pub use link::{Destination, Hops, Link, LinkError, Ssh};
-pub use probe::{Disk, FactError, Facts, FileSeen, Intent, Lease, TaskRecord, Undone, UnitSeen, VolumeSeen};
+pub use probe::{
+    Disk, FactError, Facts, FileSeen, Intent, Lease, Remembered, TaskRecord, Undone, UnitSeen, VolumeSeen,
+};
 pub use script::{Call, script};
 pub use step::{Step, budget};

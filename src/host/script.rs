@@ -1,5 +1,10 @@
 //! The script that a host is sent: the library, and one call of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::probe::Remembered;
+use crate::name::HostName;
+
 /// What hosts run; the same text is kept there for boots.
 const LIBRARY: &str = include_str!("host.sh");
 
@@ -112,6 +117,13 @@ pub enum Call {
         /// What tells this run of it from another.
         identity: String,
     },
+    /// Remembers which hosts have something of the estate.
+    Remember {
+        /// Those that have, and since which apply that is known.
+        hosts: BTreeMap<HostName, Remembered>,
+        /// Those that have nothing any more.
+        gone: BTreeSet<HostName>,
+    },
     /// Records what became of tasks of a group that another host runs for all of it.
     Record {
         /// `due` before anything of the plan is done, `elsewhere` before it is run, `done` after.
@@ -176,6 +188,12 @@ fn words(call: &Call) -> String {
         Call::Grant { container, run, record, identity } => {
             let run: Vec<String> = run.iter().map(|text| word(text)).collect();
             format!("grant {} {identity} {} {}", word(record), word(container), run.join(" "))
+        }
+        Call::Remember { hosts, gone } => {
+            let hosts: Vec<String> =
+                hosts.iter().map(|(name, since)| format!("{name} {} {}", since.plan, since.when)).collect();
+            let gone: Vec<&str> = gone.iter().map(HostName::as_str).collect();
+            format!("remember {} {}", lines(&hosts), lines(&gone))
         }
         Call::Record { state, tasks } => {
             let tasks: Vec<String> = tasks.iter().map(|(name, identity)| format!("{name} {identity}")).collect();
@@ -263,6 +281,27 @@ mod tests {
         // It bounds the list that it stands in alone.
         assert!(said.ends_with("bounds:\n"), "{said}");
         assert_eq!(std::fs::read_to_string(folder.path().join("at")).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn a_host_remembers_others_until_it_is_told_that_they_have_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let names = |names: &[&str]| names.iter().map(|name| HostName::new(*name).unwrap()).collect::<BTreeSet<_>>();
+        let told = |plan: &str, hosts: &[&str], gone: &[&str]| {
+            let since = |name| (name, Remembered { plan: plan.to_owned(), when: format!("at-{plan}") });
+            let call = Call::Remember { hosts: names(hosts).into_iter().map(since).collect(), gone: names(gone) };
+            let script = format!("{LIBRARY}\netc={at}\n{}\n", words(&call));
+            assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
+            std::fs::read_to_string(folder.path().join("hosts")).unwrap_or_default()
+        };
+        // A host that is nobody's remembers nothing.
+        assert_eq!(told("p0", &["a"], &[]), "");
+        std::fs::write(folder.path().join("estate"), "e\n").unwrap();
+        assert_eq!(told("p1", &["b", "a"], &[]), "a p1 at-p1\nb p1 at-p1\n");
+        assert_eq!(told("p2", &["a", "aa"], &[]), "a p2 at-p2\naa p2 at-p2\nb p1 at-p1\n");
+        assert_eq!(told("p3", &["c"], &["a", "b"]), "aa p2 at-p2\nc p3 at-p3\n");
+        assert_eq!(told("p4", &[], &["c", "aa"]), "");
     }
 
     #[test]

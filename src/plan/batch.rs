@@ -131,7 +131,8 @@ pub(super) fn batch(
     reloaded.dedup();
     reloaded.retain(|unit| !started.contains(unit) && !restarted.contains(unit));
     // The longest of those that come up together; before one can start anew it has to end.
-    let longest = |of: fn(&Service) -> u64| groups.iter().filter_map(service_of).map(move |(_, service)| of(service)).max();
+    let longest =
+        |of: fn(&Service) -> u64| groups.iter().filter_map(service_of).map(move |(_, service)| of(service)).max();
     let seconds = longest(deadline).unwrap_or(300).saturating_add(ending.seconds(&restarted));
     let stay = longest(healthy_for).unwrap_or(0);
     let up = Up { started: &started, restarted: &restarted, reloaded: &reloaded, seconds };

@@ -8,6 +8,7 @@ mod change;
 mod differ;
 mod gate;
 mod guard;
+mod memory;
 mod order;
 mod removal;
 mod task;
@@ -29,6 +30,7 @@ pub use aim::{Aim, Purpose, Volumes, destroyed, left_over, stopped};
 pub use batch::Batch;
 pub use change::{Change, Class, Drift, Odd, Reason};
 pub use guard::{Allow, Refusal, Scene, behind, refusals};
+pub use memory::{Memory, Vanished, vanished};
 pub use removal::{Loss, LossKind};
 pub use wave::Wave;
 

@@ -5,11 +5,11 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Aim, Content, Facts, Known, Plan, Purpose, Wave, content, plan, stopped};
+use super::{Aim, Content, Facts, Known, Memory, Plan, Purpose, Wave, content, plan, stopped};
 use crate::config::File;
 use crate::desired::{Ground, Vault, desired};
 use crate::estate::Project;
-use crate::host::{FileSeen, Generation, Header, Step, TaskRecord, UnitSeen};
+use crate::host::{FileSeen, Generation, Header, Remembered, Step, TaskRecord, UnitSeen};
 use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::release::Release;
 
@@ -260,8 +260,7 @@ fn a_gate_has_the_times_of_its_services_and_the_check_of_a_quorum_follows() {
         let steps: Vec<String> = batch.steps.iter().map(ToString::to_string).collect();
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         // Its 310 s, and what it may take to end before it starts anew.
-        let all =
-            ["switch", "deadline 370 7", "restart 370 db.service", "gate 370 7 db", "ready 370 'db' 'db-ready'"];
+        let all = ["switch", "deadline 370 7", "restart 370 db.service", "gate 370 7 db", "ready 370 'db' 'db-ready'"];
         assert_eq!(steps[..5], all);
         // All of that together, the switch, and a margin in which the target comes up, whose units are up already.
         assert_eq!(batch.back, Some(10 + 370 + 60));
@@ -425,4 +424,29 @@ fn another_image_is_rolled_with_the_rest() {
     assert_eq!(order(&plan, "queue"), ["a", "b", "c"]);
     assert_eq!(order(&plan, "api"), ["a", "b", "c", "d", "e"]);
     assert_eq!(tasks(&plan), [""; 0]);
+}
+
+#[test]
+fn what_hosts_have_after_an_apply_is_remembered_where_it_is_known() {
+    let scene = Scene::new("", &[("\"10.0.0.5\" {", "\"10.0.0.5\" { leave; maintenance \"gone\";")]);
+    let mut hosts = scene.up();
+    // b has nothing; c is touched, and nobody knows how that ended; nobody hears d; e was given up.
+    hosts.insert(host("b"), Ok(facts()));
+    hosts.insert(host("d"), Err("no route".to_owned()));
+    let names = |names: &[&str]| names.iter().map(|name| host(name)).collect::<BTreeSet<_>>();
+    let c = host("c");
+    let of = |touched: &BTreeSet<&HostName>, done: &[&str]| {
+        let memory = Memory::of(scene.ground().estate, &scene.wanted, &hosts, (touched, &names(done)));
+        (memory.there, memory.gone)
+    };
+    assert_eq!(of(&[&c].into(), &[]), (names(&["a"]), names(&["b", "e"])));
+    assert_eq!(of(&[&c].into(), &["b", "c"]), (names(&["a", "b", "c"]), names(&["e"])));
+    // Who knows all that already is not told.
+    let memory = Memory { there: names(&["a", "b"]), gone: names(&["e"]) };
+    let remembered = |names: &[&str]| {
+        let since = Remembered { plan: "p".to_owned(), when: "w".to_owned() };
+        names.iter().map(|name| (host(name), since.clone())).collect::<BTreeMap<_, _>>()
+    };
+    assert!(!memory.is_news(&remembered(&["a", "b"])) && !memory.is_news(&remembered(&["a", "b", "x"])));
+    assert!(memory.is_news(&remembered(&["a"])) && memory.is_news(&remembered(&["a", "b", "e"])));
 }

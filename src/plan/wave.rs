@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{Batch, batch};
 use super::gate::{amount, away, hold_back, tolerance};
 use super::task::{self, Event, Place};
-use super::batch::{Batch, batch};
 use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Standing, Step, order};
 use crate::desired::Ground;
 use crate::estate::{Service, UpdateFailure};

@@ -87,7 +87,8 @@ fn a_server_that_hangs_is_out_well_before_a_client_gives_up() {
     let files = World::shared().units("multinode", &["--host", "network1"]);
     let text = mounted(&files, "network1", "haproxy.container", "/etc/haproxy/haproxy.cfg");
     // As tests/lab/roll.rs, which asks a load balancer that runs. Clients of OpenStack's give up after 30 s and more.
-    let out = after(&text, &["2s", "fall"]) * (after(&text, &["default-server", "inter"]) + after(&text, &["timeout", "check"]));
+    let out = after(&text, &["2s", "fall"])
+        * (after(&text, &["default-server", "inter"]) + after(&text, &["timeout", "check"]));
     assert!(out <= 12, "{out} s: {text}");
     // So is a host that is gone, where a connection was to be made.
     let tried = (after(&text, &["retries"]) + 1) * after(&text, &["timeout", "connect"]);
