@@ -6,7 +6,37 @@ use super::probe::Remembered;
 use crate::name::HostName;
 
 /// What hosts run; the same text is kept there for boots.
-const LIBRARY: &str = include_str!("host.sh");
+const LIBRARY: &str = concat!(
+    include_str!("script/base.sh"),
+    "\n",
+    include_str!("script/account.sh"),
+    "\n",
+    include_str!("script/probe.sh"),
+    "\n",
+    include_str!("script/logs.sh"),
+    "\n",
+    include_str!("script/hide.sh"),
+    "\n",
+    include_str!("script/lease.sh"),
+    "\n",
+    include_str!("script/memory.sh"),
+    "\n",
+    include_str!("script/stage.sh"),
+    "\n",
+    include_str!("script/switch.sh"),
+    "\n",
+    include_str!("script/step.sh"),
+    "\n",
+    include_str!("script/task.sh"),
+    "\n",
+    include_str!("script/activate.sh"),
+    "\n",
+    include_str!("script/boot.sh"),
+    "\n",
+    include_str!("script/back.sh"),
+    "\n",
+    include_str!("script/collect.sh"),
+);
 
 /// What a script does: one round trip.
 #[derive(Debug, Clone, PartialEq, Eq)]
