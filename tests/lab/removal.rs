@@ -117,6 +117,9 @@ fn what_ends_leaves_its_data_and_nothing_else() {
     let said = wharf(1, &["logs", "lab-tow"]);
     assert!(said.contains("lab-two"), "{said}");
 
+    let said = wharf(1, &["rollback", "--yes", "--plan", "0123456789ab"]);
+    assert!(said.contains("of the plan `0123456789ab`") && said.contains("wharf history"), "{said}");
+
     followers(&estate, &lab, &host);
 
     // Whoever stops has opened no secrets; what a program of the service prints of its own holds none all the same.
