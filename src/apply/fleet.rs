@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::estate::Host;
-use crate::host::{Call, Destination, Facts, Frame, Generation, Hops, Link, LinkError, Ssh, Text, script};
+use crate::host::{Call, Destination, Facts, Frame, Generation, Hops, Link, LinkError, Remembered, Ssh, Text, script};
 use crate::name::HostName;
-use crate::plan::Known;
+use crate::plan::{Known, Memory};
 
 /// How long a phase that starts nothing may take.
 pub(super) const QUICK: Duration = Duration::from_secs(120);
@@ -103,6 +103,13 @@ impl<'a> Fleet<'a> {
             ((*host).clone(), frames.iter().filter(|frame| frame.name == "volume").filter_map(size).collect())
         });
         found.into_iter().collect()
+    }
+
+    /// Tells hosts what an apply left behind. Whoever is not heard learns it from the next one.
+    pub fn remember(&self, who: &[&HostName], memory: &Memory, since: &Remembered) {
+        let hosts = memory.there.iter().map(|name| (name.clone(), since.clone())).collect();
+        let call = Call::Remember { hosts, gone: memory.gone.clone() };
+        each(who, self.forks, |host| self.call(host, &call, &[], QUICK).is_ok());
     }
 
     /// Ends a host's lease, whoever has it.

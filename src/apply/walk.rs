@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::fleet::{Fleet, QUICK, each};
 use super::lease::LEASE;
 use super::{Event, Outcome, Phase, Work};
-use crate::host::{Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step, bare};
+use crate::host::{self, Bundle, Call, Content, Facts, Frame, Generation, LinkError, Step, bare};
 use crate::name::{HostName, ServiceName};
 use crate::plan::{Batch, Change, Class, Grant, Reason, Wave, after};
 
@@ -305,7 +305,7 @@ impl Walk<'_> {
         }
         let options = self.work.options;
         let call = Call::Activate { to, from, plan: self.work.plan.id.clone(), back: batch.back };
-        let limit = Duration::from_secs(batch.steps.iter().map(Step::budget).sum::<u64>().saturating_add(120));
+        let limit = Duration::from_secs(host::budget(&batch.steps).saturating_add(120));
         let activated = self.found(host, Phase::Activate, &call, limit);
         match activated {
             Ok(frames) if frames.iter().any(|frame| frame.name == "activated") => {}
@@ -372,7 +372,7 @@ impl Walk<'_> {
     /// After a failure: back to what was, or left as it is for a person to look at.
     fn back(&self, host: &HostName, batch: &Batch) {
         let call = if batch.rollback && batch.back.is_some() { Call::Undo } else { Call::Hold };
-        let limit = Duration::from_secs(batch.undo.iter().map(Step::budget).sum::<u64>().saturating_add(120));
+        let limit = Duration::from_secs(host::budget(&batch.undo).saturating_add(120));
         match self.phase(host, Phase::Undo, &call, &[], limit) {
             Ok(frames) => {
                 let of = |name: &str| frames.iter().find(|frame| frame.name == name);
@@ -439,7 +439,7 @@ fn over<'a>(batch: &'a Batch, wave: &Wave, lost: &mut BTreeMap<&'a ServiceName, 
 
 /// How long a wave may take, in seconds.
 pub(super) fn budget(wave: &Wave) -> u64 {
-    let batch = |batch: &Batch| batch.steps.iter().chain(&batch.undo).map(Step::budget).sum::<u64>();
+    let batch = |batch: &Batch| host::budget(&batch.steps).saturating_add(host::budget(&batch.undo));
     wave.hosts.values().map(batch).max().unwrap_or(0).saturating_add(300)
 }
 

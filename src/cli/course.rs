@@ -8,7 +8,7 @@ use std::path::Path;
 use super::deploy::{Deploy, ReachOptions};
 use super::events::{Logs, Teller};
 use super::settle::{self, Settle, settle};
-use super::{Exit, Failure, Global, plan as plan_verb};
+use super::{Exit, Failure, Global, memory, plan as plan_verb};
 use crate::apply::{Fleet, Options, Outcome, Served, Work, walk};
 use crate::desired::{Desired, HostDesired};
 use crate::host::{Content, Facts};
@@ -84,6 +84,8 @@ pub struct Planned {
     /// The same with its bytes; empty where all of them are on the hosts.
     pub desired: Desired,
     pub known: Known,
+    /// Whether hosts may be asked for what is not known.
+    pub asks: bool,
 }
 
 /// Hosts of which nothing is sent.
@@ -129,8 +131,9 @@ impl Deploy {
     /// A plan for an aim that is no way back. Hosts are asked, unless there are facts of theirs.
     pub fn planned(&self, fleet: &Fleet<'_>, facts: Option<Known>, aim: &Aim) -> Result<Planned, Failure> {
         let desired = self.aimed(aim)?;
+        let asks = facts.is_none();
         let known = facts.unwrap_or_else(|| self.probe(fleet, &desired));
-        self.planned_of(fleet, desired, known, aim)
+        Ok(Planned { asks, ..self.planned_of(fleet, desired, known, aim)? })
     }
 
     /// A plan for what [`Self::aimed`] gives, where hosts are as `known` has them.
@@ -143,7 +146,7 @@ impl Deploy {
             (bare(&wanted), wanted)
         };
         let plan = plan::plan(self.ground()?, &wanted, &known, aim);
-        let mut planned = Planned { plan, wanted, desired, known };
+        let mut planned = Planned { plan, wanted, desired, known, asks: true };
         self.measure(fleet, &mut planned);
         Ok(planned)
     }
@@ -187,10 +190,23 @@ impl Deploy {
             ground: self.ground()?,
             wanted: &planned.wanted,
             known: &planned.known,
-            outside: &self.outside()?,
+            outside: &self.behind(planned)?,
             newer: &self.newer(&planned.known),
         };
         Ok(plan::refusals(&planned.plan, scene, allow))
+    }
+
+    /// Hosts outside the limit that the plan would leave behind: those of them that run something. Of those that do not
+    /// answer nobody knows that they run nothing.
+    fn behind(&self, planned: &Planned) -> Result<BTreeSet<HostName>, Failure> {
+        let outside = self.outside()?;
+        let mut behind = plan::behind(&planned.plan, self.ground()?, &outside);
+        let asked = if planned.asks { self.ask(&behind)? } else { Known::new() };
+        behind.retain(|host| match asked.get(host).or_else(|| planned.known.get(host)) {
+            Some(Ok(facts)) => facts.generation.as_ref().is_some_and(|live| !live.content.is_empty()),
+            Some(Err(_)) | None => true,
+        });
+        Ok(behind)
     }
 
     /// Shows a plan, asks, and does it. `serve` gives what serves images, once it is agreed to.
@@ -202,7 +218,10 @@ impl Deploy {
         serve: impl FnOnce() -> Result<Option<(registry::Served, String)>, Failure>,
         (global, screen): (&Global, &Screen),
     ) -> Result<Exit, Failure> {
-        let Planned { plan, wanted, desired, known } = planned;
+        let Planned { plan, wanted, desired, known, .. } = planned;
+        for vanished in self.vanished(known)? {
+            screen.say(&memory::line(&vanished));
+        }
         if !global.json {
             screen.out(&plan_verb::text(plan, known));
         }
@@ -228,6 +247,7 @@ impl Deploy {
             for (host, why) in &failed {
                 screen.say(&format!("{host}: {why}"));
             }
+            self.remember(fleet, planned, &BTreeSet::new(), &self.header(&plan.id, None))?;
             return Ok(match (failed.is_empty() && settled.held.is_empty(), unreachable) {
                 (false, _) => Exit::Partly,
                 (true, 0) => Exit::Done,
@@ -235,6 +255,7 @@ impl Deploy {
             });
         }
         if !course.yes && !agreed(screen, plan)? {
+            screen.say("nothing was changed");
             return Ok(Exit::Pending);
         }
         let header = self.header(&plan.id, course.why.clone());
@@ -247,6 +268,7 @@ impl Deploy {
         let teller = Teller::new(&hosts, global.json, screen, Some(logs), &self.vault);
         let mut outcome = walk(work, fleet, &|event| teller.hear(event));
         teller.finish();
+        self.remember(fleet, planned, &outcome.done, &header)?;
         // A host that was not settled before and is changed now is judged by that.
         let changed = plan.changed();
         for (host, why) in failed.into_iter().filter(|(host, _)| !changed.contains(host)) {
@@ -321,7 +343,7 @@ fn agreed(screen: &Screen, plan: &Plan) -> Result<bool, Failure> {
         Some(word) => {
             format!("{lost} volumes are lost with what they hold. Do this to {hosts} hosts? Write `{word}`: ")
         }
-        None => format!("Do this to {hosts} of {estate}? [y/N] "),
+        None => format!("Do this to {hosts} {} of `{estate}`? [y/N] ", if hosts == 1 { "host" } else { "hosts" }),
     };
     screen.ask(&question);
     let mut line = String::new();
@@ -385,7 +407,7 @@ fn left_over(names: &BTreeSet<String>, known: &Known) -> Result<(), Failure> {
         let on: Vec<&str> =
             facts().filter(|(_, facts)| facts.volumes.contains_key(name)).map(|(host, _)| host.as_str()).collect();
         match on.is_empty() {
-            true => format!("no host has a volume {name} of this estate"),
+            true => format!("no host that answered has a volume {name} of this estate"),
             false => format!("the volume {name} is in use on {}", on.join(", ")),
         }
     });

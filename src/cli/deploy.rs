@@ -199,6 +199,21 @@ impl Deploy {
         self.fleet_of(true)
     }
 
+    /// The ways to hosts of the estate, whatever the limit is, but for those that are in maintenance.
+    pub fn fleet_to(&self, names: &BTreeSet<HostName>) -> Result<Fleet<'_>, Failure> {
+        let hosts = self.estate()?.hosts.values().filter(|host| names.contains(&host.name));
+        let hosts: Vec<&Host> = hosts.filter(|host| host.maintenance.is_none()).collect();
+        Ok(Fleet::new(&self.ssh, &self.hops, &hosts, self.forks))
+    }
+
+    /// What hosts of the estate are, whatever the limit is; those in maintenance are not asked.
+    pub fn ask(&self, names: &BTreeSet<HostName>) -> Result<Known, Failure> {
+        let fleet = self.fleet_to(names)?;
+        let known = self.probe(&fleet, &Desired::default());
+        fleet.close();
+        Ok(known)
+    }
+
     /// What they shall have.
     pub fn desired(&self) -> Result<Desired, Failure> {
         let hosts = self.hosts()?;

@@ -137,7 +137,10 @@ fn up(lab: &Rehearsal, distro: Option<&str>, store: Option<&Path>, global: &Glob
     let estate = chosen_estate(&project, global)?;
     let hosts: Vec<&Host> = estate.hosts.values().filter(|host| !host.local).collect();
     if hosts.is_empty() {
-        return Err(Failure::plain(format!("the estate `{}` has no host that ssh leads to", estate.name)));
+        return Err(Failure::with_help(
+            format!("the estate `{}` has no host that ssh leads to", estate.name),
+            "a lab boots the hosts whose nodes do not say `local`",
+        ));
     }
     if lab.switch().is_some() {
         return Err(crate::lab::LabError::Up.into());

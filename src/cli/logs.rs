@@ -1,5 +1,6 @@
 //! `wharf logs`: what services wrote to their hosts' journals.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -122,6 +123,17 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         let help = did_you_mean(host.as_str(), known).unwrap_or_else(|| "`wharf list hosts` has them".to_owned());
         return Err(Failure::with_help(format!("there is no host `{host}`"), help));
     }
+    let elsewhere: Vec<&str> =
+        hosts.iter().filter(|host| !members(host)).map(|host| host.as_str()).collect();
+    if !elsewhere.is_empty() {
+        let on: BTreeSet<&str> =
+            groups.iter().flat_map(|group| &group.members).map(|host| host.as_str()).collect();
+        let on: Vec<&str> = on.into_iter().collect();
+        return Err(Failure::with_help(
+            format!("`{word}` does not run on {}", elsewhere.join(", ")),
+            format!("it runs on {}", on.join(", ")),
+        ));
+    }
     let lines = arguments.lines.or(arguments.since.is_none().then_some(100));
     let call = Call::Logs { matches: matches(&units), since: arguments.since.clone(), lines, follow: arguments.follow };
     let fleet = deploy.fleet()?;
@@ -141,6 +153,10 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let results: Vec<Result<(), LinkError>> = each(&hosts, at_once, |host| {
         let mut before = 0.0;
         fleet.stream(host, &call, &[], limit, false, &mut |frame| {
+            // Now and then it says that it is still there.
+            if frame.name != "line" {
+                return;
+            }
             let line = line(&frame.text, before);
             before = line.time;
             if arguments.follow {
@@ -154,10 +170,14 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by(|(one, _), (other, _)| one.time.total_cmp(&other.time));
     found.iter().for_each(|(line, host)| print(host, line));
+    if found.is_empty() && !arguments.follow && results.iter().any(Result::is_ok) {
+        let since = arguments.since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+        screen.say(&format!("the journals of the hosts that answered have no line of `{word}`{since}"));
+    }
     let mut exit = Exit::Done;
     for (host, result) in hosts.iter().zip(results) {
         if let Err(error) = result {
-            screen.say(&format!("{host}: {error}"));
+            screen.say(&format!("{host}: {}", error.line()));
             exit = Exit::Unreachable;
         }
     }

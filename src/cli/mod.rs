@@ -15,6 +15,7 @@ mod course;
 mod deploy;
 mod events;
 mod filter;
+mod memory;
 mod place;
 mod running;
 mod settle;

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::course::{self, AllowOptions, Planned};
 use super::deploy::{Deploy, HostOptions};
 use super::texts::{self, Difference, Texts};
-use super::{Exit, Failure, Global, settle};
+use super::{Exit, Failure, Global, memory, settle};
 use crate::host::Facts;
 use crate::name::HostName;
 use crate::plan::{
     Aim, Allow, Change, Drift, HostPlan, Known, LossKind, Odd, Plan, Purpose, Reason, Standing,
+    Vanished,
 };
 use crate::ui::{Screen, size};
 
@@ -90,6 +91,9 @@ struct Document<'a> {
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<Vec<Difference>>,
+    /// Hosts that the specs no longer have, as the others remember them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vanished: Vec<Vanished>,
 }
 
 /// Shows a plan that nobody carries out now; keeps it where there is a file for it.
@@ -104,9 +108,13 @@ pub(super) fn show(
     if let Some(path) = out {
         course::keep(path, plan)?;
     }
+    let vanished = deploy.vanished(&planned.known)?;
     if global.json {
-        screen.document(&Document { plan, differences });
+        screen.document(&Document { plan, differences, vanished });
     } else {
+        for vanished in &vanished {
+            screen.out(&format!("Vanished: {}.\n", memory::line(vanished)));
+        }
         for difference in differences.into_iter().flatten() {
             let hosts: Vec<&HostName> = difference.hosts.iter().collect();
             screen.out(&format!("{}  on {}\n{}\n", difference.object, listed(&hosts), difference.text));

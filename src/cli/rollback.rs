@@ -45,22 +45,27 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     let (kept, _) = fleet.kept();
     let mut wanted: BTreeMap<HostName, Content> = BTreeMap::new();
     let mut refused = Vec::new();
+    let mut is_kept = false;
     for (name, facts) in &known {
-        let facts = match facts {
-            Ok(facts) => facts,
-            Err(why) => {
-                screen.say(&format!("{name}: {why}"));
-                continue;
-            }
+        let Ok(facts) = facts else {
+            // The plan says that it was not heard, and so does the exit.
+            wanted.insert(name.clone(), Content::default());
+            continue;
         };
         let generations = kept.get(name).map(Vec::as_slice).unwrap_or_default();
         match target(&arguments, facts, generations) {
             Ok(Some(content)) => {
+                is_kept = true;
                 wanted.insert(name.clone(), content);
             }
             Ok(None) => {}
             Err(why) => refused.push(format!("{name}: {why}")),
         }
+    }
+    if let (Some(plan), false) = (&arguments.plan, is_kept) {
+        fleet.close();
+        let message = format!("no host that answered keeps a generation from before the last that is of the plan `{plan}`");
+        return Err(Failure::with_help(message, "`wharf history` says what there is to go back to"));
     }
     if !refused.is_empty() {
         fleet.close();
@@ -68,7 +73,7 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     }
     let plan = plan(deploy.ground()?, &wanted, &known, &Aim::of(Purpose::Back));
     // All bytes are on the hosts.
-    let planned = Planned { plan, desired: bare(&wanted), wanted, known };
+    let planned = Planned { plan, desired: bare(&wanted), wanted, known, asks: true };
     let how = (&arguments.course, &Allow::default(), begun);
     let exit = deploy.carry_out(&fleet, &planned, how, || Ok(None), (global, screen));
     fleet.close();

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::deploy::{Deploy, ReachOptions};
-use super::{Exit, Failure, Global, course, plan as plan_verb};
+use super::{Exit, Failure, Global, course, memory, plan as plan_verb};
 use crate::desired::Desired;
 use crate::host::{Facts, Intent, Lease, Undone};
 use crate::name::{HostName, ServiceName};
-use crate::plan::{self, Drift, Known};
+use crate::plan::{self, Drift, Known, Vanished};
 use crate::ui::{Screen, table};
 
 /// Arguments of `wharf status`.
@@ -24,6 +24,9 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Found<'a> {
     hosts: Vec<Line<'a>>,
+    /// Hosts that the specs no longer have, as the others remember them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vanished: Vec<Vanished>,
 }
 
 #[derive(Serialize)]
@@ -137,8 +140,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
     lines.sort_by_key(|line| line.host);
     super::settle::clocks(&known).iter().for_each(|line| screen.say(line));
     let exit = if lines.iter().any(|line| line.state == "unreachable") { Exit::Unreachable } else { Exit::Done };
+    let vanished = deploy.vanished(&known)?;
     if global.json {
-        deploy.document(Found { hosts: lines }, screen);
+        deploy.document(Found { hosts: lines, vanished }, screen);
         return Ok(exit);
     }
     let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
@@ -193,6 +197,9 @@ pub fn run(arguments: Arguments, global: &Global, screen: &Screen) -> Result<Exi
         for drift in &line.drift {
             screen.out(&format!("{}: {}\n", line.host, plan_verb::drift_line(drift)));
         }
+    }
+    for vanished in &vanished {
+        screen.out(&format!("{}\n", memory::line(vanished)));
     }
     Ok(exit)
 }

@@ -15,7 +15,7 @@ use crate::unit::ObjectName;
 
 use super::member::Member;
 use super::shared::{Common, text};
-use super::{HostFile, SecretSource, Wrong, context, meaning};
+use super::{HostFile, SecretSource, Wrong, context, meaning, storage};
 
 /// Where a mounted file comes from.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub(super) fn mounted(
     for config in member.service.configs.values() {
         let Some(file) = make(config, &sight, wrong) else { continue };
         let log = &mut wrong.mistakes;
-        let (uid, gid) = meaning::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
+        let (uid, gid) = storage::owner(member, config.owner.as_ref(), config.group.as_ref(), config.span, log);
         let mode = config.mode.map_or(0o644, |mode| mode.0);
         let Some(place) = place(member, config, &file, (uid, gid, mode), host, log) else { continue };
         found.push(Mounted { path: config.path.clone(), place, uid, gid, mode });

@@ -15,7 +15,7 @@ use crate::unit::{self, Meaning, Pod, Scope, UnitName};
 use super::files::{Here, mounted};
 use super::member::{Member, members_on};
 use super::shared::Common;
-use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning};
+use super::{Desired, Ground, HostDesired, HostFile, Wrong, meaning, storage};
 
 /// A unit, and what it is there for.
 #[derive(Debug, Clone)]
@@ -245,7 +245,7 @@ fn host_files(members: &[Member<'_>], ground: Ground<'_>, desired: &mut HostDesi
         modules.extend(wants.modules.iter().map(String::as_str));
         for (path, dir) in &wants.dirs {
             let owner: Option<&Owner> = dir.owner.as_ref();
-            let (uid, gid) = meaning::owner(member, owner, dir.group.as_ref(), span, log);
+            let (uid, gid) = storage::owner(member, owner, dir.group.as_ref(), span, log);
             let mode = dir.mode.map_or(0o755, |mode| mode.0);
             let line = format!("d {path} {mode:04o} {uid} {gid} -");
             match dirs.get(path) {

@@ -8,6 +8,7 @@ mod host;
 mod meaning;
 mod member;
 mod shared;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Frame;
 use super::generation::Generation;
 use crate::digest::Digest;
+use crate::name::HostName;
 use crate::unit::PodmanVersion;
 
 /// Everything that a plan has to know of a host. Can be written down and read again: `plan --facts`.
@@ -37,6 +38,9 @@ pub struct Facts {
     pub disks: BTreeMap<String, Disk>,
     /// The estate whose host it is.
     pub estate: Option<String>,
+    /// Hosts that had something of that estate, as far as this one was told.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<HostName, Remembered>,
     /// The number of the live generation; 0 where there is none.
     pub current: u64,
     /// The live generation.
@@ -63,6 +67,16 @@ pub struct Facts {
     pub tasks: BTreeMap<String, TaskRecord>,
     /// Volumes that units of ours have made, and that are there.
     pub volumes: BTreeMap<String, VolumeSeen>,
+}
+
+/// When a host was known to have something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remembered {
+    /// The plan whose apply told of it.
+    pub plan: String,
+    /// When that was, by the operator's clock.
+    pub when: String,
 }
 
 /// A volume that is there.
@@ -242,6 +256,7 @@ impl Facts {
                     facts.itself(text);
                 }
                 "estate" => facts.estate = Some(text.trim().to_owned()),
+                "hosts" => facts.hosts = text.lines().filter_map(remembered).collect(),
                 "current" => facts.current = text.trim().parse().unwrap_or(0),
                 "manifest" => {
                     let generation = Generation::read(text).map_err(|error| FactError::Manifest(error.to_string()))?;
@@ -334,6 +349,13 @@ impl Facts {
     pub fn podman_version(&self) -> Option<PodmanVersion> {
         self.podman.as_ref()?.parse().ok()
     }
+}
+
+/// `NAME PLAN WHEN`
+fn remembered(line: &str) -> Option<(HostName, Remembered)> {
+    let mut words = line.split(' ');
+    let name = HostName::new(words.next()?).ok()?;
+    Some((name, Remembered { plan: words.next()?.to_owned(), when: words.next()?.to_owned() }))
 }
 
 fn undone(text: &str) -> Undone {

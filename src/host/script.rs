@@ -1,7 +1,42 @@
 //! The script that a host is sent: the library, and one call of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::probe::Remembered;
+use crate::name::HostName;
+
 /// What hosts run; the same text is kept there for boots.
-const LIBRARY: &str = include_str!("host.sh");
+const LIBRARY: &str = concat!(
+    include_str!("script/base.sh"),
+    "\n",
+    include_str!("script/account.sh"),
+    "\n",
+    include_str!("script/probe.sh"),
+    "\n",
+    include_str!("script/logs.sh"),
+    "\n",
+    include_str!("script/hide.sh"),
+    "\n",
+    include_str!("script/lease.sh"),
+    "\n",
+    include_str!("script/memory.sh"),
+    "\n",
+    include_str!("script/stage.sh"),
+    "\n",
+    include_str!("script/switch.sh"),
+    "\n",
+    include_str!("script/step.sh"),
+    "\n",
+    include_str!("script/task.sh"),
+    "\n",
+    include_str!("script/activate.sh"),
+    "\n",
+    include_str!("script/boot.sh"),
+    "\n",
+    include_str!("script/back.sh"),
+    "\n",
+    include_str!("script/collect.sh"),
+);
 
 /// What a script does: one round trip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +147,13 @@ pub enum Call {
         /// What tells this run of it from another.
         identity: String,
     },
+    /// Remembers which hosts have something of the estate.
+    Remember {
+        /// Those that have, and since which apply that is known.
+        hosts: BTreeMap<HostName, Remembered>,
+        /// Those that have nothing any more.
+        gone: BTreeSet<HostName>,
+    },
     /// Records what became of tasks of a group that another host runs for all of it.
     Record {
         /// `due` before anything of the plan is done, `elsewhere` before it is run, `done` after.
@@ -177,6 +219,12 @@ fn words(call: &Call) -> String {
             let run: Vec<String> = run.iter().map(|text| word(text)).collect();
             format!("grant {} {identity} {} {}", word(record), word(container), run.join(" "))
         }
+        Call::Remember { hosts, gone } => {
+            let hosts: Vec<String> =
+                hosts.iter().map(|(name, since)| format!("{name} {} {}", since.plan, since.when)).collect();
+            let gone: Vec<&str> = gone.iter().map(HostName::as_str).collect();
+            format!("remember {} {}", lines(&hosts), lines(&gone))
+        }
         Call::Record { state, tasks } => {
             let tasks: Vec<String> = tasks.iter().map(|(name, identity)| format!("{name} {identity}")).collect();
             format!("record {state} {}", lines(&tasks))
@@ -205,6 +253,85 @@ mod tests {
             let output = std::process::Command::new("sh").args(["-c", "eval \"$1\"", "sh", &whole[..end]]).output();
             assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), "", "{end} of {}", whole.len());
         }
+    }
+
+    #[test]
+    fn a_host_says_no_value_of_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let said = |text: &str| {
+            let script = format!(
+                "{LIBRARY}\netc={at} account=\nmkdir -p {at}/generations/3\n\
+                 printf '%s\\n' token.11 conf.22 gone.33 short.44 > {at}/generations/3/secrets\n\
+                 coded() {{ printf '%b' \"$1\" | base64 -w 0; }}\n\
+                 printf '{{\"i1\":\"%s\",\"i2\": \"%s\",\"i4\":\"%s\"}}\\n' \"$(coded \"$TOKEN\")\" \"$(coded \"$CONF\")\" \"$(coded abc)\" > {at}/secretsdata.json\n\
+                 podman() {{ for name; do :; done; case $name in token.11) echo i1 {at} ;; conf.22) echo i2 {at} ;; short.44) echo i4 {at} ;; *) return 1 ;; esac; }}\n\
+                 put_clean journal \"$SAID\"\n"
+            );
+            let mut command = std::process::Command::new("sh");
+            command.env("TOKEN", "a*b?[c]$d%e").env("SAID", text).env(
+                "CONF",
+                "[database]\\nconnection = mysql+pymysql://api:word-of-it@10.0.0.1/api?charset=utf8\\nadmin_token = 'as-it-is'\\n  a line that is long\\ndebug = true\\n",
+            );
+            let output = command.args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            let said = String::from_utf8(output.stdout).unwrap();
+            let (head, text) = said.split_once('\n').unwrap();
+            assert_eq!(head, format!("journal {}", text.len()));
+            text.to_owned()
+        };
+        assert_eq!(said("x a*b?[c]$d%e y a*b?[c]$d%e"), "x <secret token.11> y <secret token.11>");
+        // Others that a pattern would find stay, and so does what is no secret at all.
+        for text in ["a-b-c$d%e", "abc", "debug = true", "10.0.0.1", ""] {
+            assert_eq!(said(text), text);
+        }
+        assert_eq!(said("denied: word-of-it for api"), "denied: <secret conf.22> for api");
+        assert_eq!(said("as-it-is"), "<secret conf.22>");
+        assert_eq!(said("one\na line that is long\ntwo"), "one\n<secret conf.22>\ntwo");
+    }
+
+    #[test]
+    fn what_a_deadline_bounds_shares_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        // A start that takes two seconds, and a container that never gets well.
+        let script = format!(
+            "{LIBRARY}\nrun={at} PATH={at}/bin:$PATH\nmkdir {at}/bin\n\
+             printf '%s\\n' '#!/bin/sh' 'case $* in *start*) sleep 2 ;; *show*) echo active ;; esac' > {at}/bin/systemctl\n\
+             printf '%s\\n' '#!/bin/sh' 'case $* in *inspect*) echo running starting ;; esac' > {at}/bin/podman\n\
+             printf '%s\\n' '#!/bin/sh' > {at}/bin/journalctl\nchmod +x {at}/bin/*\n\
+             printf '%s\\n' 'deadline 5 1' 'start 100 box.service' 'gate 100 1 box' > {at}/do\nperform {at}/do 0 1 {at}/at\n\
+             printf '%s\\n' 'gate 1 0 box' > {at}/do\nperform {at}/do 0 1\necho bounds:$end$by\n"
+        );
+        let begun = std::time::Instant::now();
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(begun.elapsed().as_secs() < 60, "{said}");
+        assert_eq!(said.matches("health of box: box is starting when its time is over").count(), 2, "{said}");
+        // It bounds the list that it stands in alone.
+        assert!(said.ends_with("bounds:\n"), "{said}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("at")).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn a_host_remembers_others_until_it_is_told_that_they_have_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        let names = |names: &[&str]| names.iter().map(|name| HostName::new(*name).unwrap()).collect::<BTreeSet<_>>();
+        let told = |plan: &str, hosts: &[&str], gone: &[&str]| {
+            let since = |name| (name, Remembered { plan: plan.to_owned(), when: format!("at-{plan}") });
+            let call = Call::Remember { hosts: names(hosts).into_iter().map(since).collect(), gone: names(gone) };
+            let script = format!("{LIBRARY}\netc={at}\n{}\n", words(&call));
+            assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
+            std::fs::read_to_string(folder.path().join("hosts")).unwrap_or_default()
+        };
+        // A host that is nobody's remembers nothing.
+        assert_eq!(told("p0", &["a"], &[]), "");
+        std::fs::write(folder.path().join("estate"), "e\n").unwrap();
+        assert_eq!(told("p1", &["b", "a"], &[]), "a p1 at-p1\nb p1 at-p1\n");
+        assert_eq!(told("p2", &["a", "aa"], &[]), "a p2 at-p2\naa p2 at-p2\nb p1 at-p1\n");
+        assert_eq!(told("p3", &["c"], &["a", "b"]), "aa p2 at-p2\nc p3 at-p3\n");
+        assert_eq!(told("p4", &[], &["c", "aa"]), "");
     }
 
     #[test]

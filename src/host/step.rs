@@ -12,6 +12,8 @@ use super::script;
 pub enum Step {
     /// Ends units.
     Stop {
+        /// How long all of them may take, one after the other, before systemd ends them.
+        seconds: u64,
         /// As systemd names them.
         units: Vec<String>,
     },
@@ -45,6 +47,13 @@ pub enum Step {
         shared: bool,
         /// Its unit.
         unit: String,
+    },
+    /// From here on starts, reloads, waits for health and checks have so long together.
+    Deadline {
+        /// In all, in seconds.
+        seconds: u64,
+        /// How much of that is kept for looking whether it stays well.
+        stay: u64,
     },
     /// Starts units that are not up.
     Start {
@@ -91,8 +100,8 @@ impl Step {
     /// The units and podman's objects that it names.
     pub fn objects(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) => Vec::new(),
-            Self::Stop { units }
+            Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) | Self::Deadline { .. } => Vec::new(),
+            Self::Stop { units, .. }
             | Self::Start { units, .. }
             | Self::Restart { units, .. }
             | Self::Reload { units, .. } => units.iter_mut().collect(),
@@ -103,15 +112,26 @@ impl Step {
         }
     }
 
-    /// How long it takes at most, in seconds.
-    pub fn budget(&self) -> u64 {
+    /// Whether a deadline before it bounds it.
+    fn is_bounded(&self) -> bool {
         match self {
-            Self::Stop { .. } => 60,
+            Self::Start { .. } | Self::Restart { .. } | Self::Reload { .. } | Self::Gate { .. } => true,
+            Self::Exec { until, .. } => until.is_some(),
+            _ => false,
+        }
+    }
+
+    /// How long it takes at most by itself, in seconds.
+    fn budget(&self) -> u64 {
+        match self {
+            // It says how it went too.
+            Self::Stop { seconds, .. } => seconds.saturating_add(10),
             Self::Switch | Self::Sysctl(_) | Self::Modules(_) | Self::Tmpfiles(_) | Self::Drop { .. } => 10,
             Self::Task { seconds, .. }
             | Self::Start { seconds, .. }
             | Self::Restart { seconds, .. }
-            | Self::Reload { seconds, .. } => *seconds,
+            | Self::Reload { seconds, .. }
+            | Self::Deadline { seconds, .. } => *seconds,
             Self::Exec { until, .. } => until.unwrap_or(60),
             Self::Gate { seconds, stay, .. } => seconds.saturating_add(*stay),
         }
@@ -121,7 +141,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stop { units } => write!(f, "stop {}", units.join(" ")),
+            Self::Stop { units, .. } => write!(f, "stop {}", units.join(" ")),
             Self::Switch => f.write_str("switch"),
             Self::Sysctl(path) => write!(f, "sysctl {path}"),
             Self::Modules(path) => write!(f, "modules {path}"),
@@ -131,6 +151,7 @@ impl fmt::Display for Step {
                 let again = if *idempotent { "idempotent" } else { "once" };
                 write!(f, "task {record} {identity} {seconds} {again} {unit}")
             }
+            Self::Deadline { seconds, stay } => write!(f, "deadline {seconds} {stay}"),
             Self::Start { seconds, units } => write!(f, "start {seconds} {}", units.join(" ")),
             Self::Restart { seconds, units } => write!(f, "restart {seconds} {}", units.join(" ")),
             Self::Reload { seconds, units } => write!(f, "reload {seconds} {}", units.join(" ")),
@@ -146,6 +167,16 @@ impl fmt::Display for Step {
     }
 }
 
+/// How long steps take at most, one after the other, in seconds.
+pub fn budget<'a>(steps: impl IntoIterator<Item = &'a Step>) -> u64 {
+    let mut bounded = false;
+    let of = |sum: u64, step: &Step| {
+        bounded |= matches!(step, Step::Deadline { .. });
+        if bounded && step.is_bounded() { sum } else { sum.saturating_add(step.budget()) }
+    };
+    steps.into_iter().fold(0, of)
+}
+
 /// A text as a word of the line that the host's sh evaluates, which knows `newline`.
 fn word(text: &str) -> String {
     script::word(text).replace('\n', "'\"$newline\"'")
@@ -159,6 +190,21 @@ pub(super) fn steps(steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_deadline_bounds_takes_no_longer_than_that() {
+        let units = || vec!["a.service".to_owned()];
+        let exec = |until| Step::Exec { container: "a".to_owned(), run: vec!["x".to_owned()], until };
+        let up = [
+            Step::Restart { seconds: 100, units: units() },
+            Step::Gate { seconds: 100, stay: 7, containers: vec!["a".to_owned()] },
+            exec(Some(100)),
+        ];
+        assert_eq!(budget(&up), 307);
+        let all = [&[Step::Stop { seconds: 5, units: units() }, Step::Deadline { seconds: 100, stay: 7 }], &up[..]];
+        let after = [exec(None), Step::Deadline { seconds: 60, stay: 0 }, Step::Start { seconds: 60, units: units() }];
+        assert_eq!(budget(all.concat().iter().chain(&after)), 15 + 100 + 60 + 60);
+    }
 
     #[test]
     fn odd_words_of_a_program_are_one_line_and_come_back_as_they_were() {

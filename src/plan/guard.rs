@@ -34,7 +34,7 @@ pub struct Scene<'a> {
     pub wanted: &'a BTreeMap<HostName, Content>,
     /// What hosts said.
     pub known: &'a Known,
-    /// Hosts of the estate that the limit leaves out.
+    /// Hosts of the estate that the limit leaves out, and that may run something of it.
     pub outside: &'a BTreeSet<HostName>,
     /// Hosts that run a commit which is not in the project's history, and which.
     pub newer: &'a BTreeMap<HostName, String>,
@@ -158,8 +158,17 @@ fn removals(plan: &Plan, scene: Scene<'_>, allow: &Allow) -> Vec<Refusal> {
     found
 }
 
-/// Groups that get or lose a member inside the limit, and hosts outside whose files name their members.
-fn skew(plan: &Plan, scene: Scene<'_>) -> Vec<Refusal> {
+/// A group whose members change within a limit.
+struct Moved<'a> {
+    group: &'a ServiceName,
+    /// Where.
+    hosts: BTreeSet<&'a str>,
+    /// Its members outside of the limit: their files would name others.
+    left: Vec<&'a HostName>,
+}
+
+/// Groups that get or lose a member inside the limit, where others of them are outside.
+fn moved<'a>(plan: &'a Plan, ground: Ground<'a>, outside: &'a BTreeSet<HostName>) -> Vec<Moved<'a>> {
     let mut moved: BTreeMap<&ServiceName, BTreeSet<&str>> = BTreeMap::new();
     for (name, host) in &plan.hosts {
         for change in host.changes.iter().filter(|change| change.object.ends_with(".container")) {
@@ -169,23 +178,33 @@ fn skew(plan: &Plan, scene: Scene<'_>) -> Vec<Refusal> {
             }
         }
     }
-    let mut found = Vec::new();
-    for (name, hosts) in moved {
-        let Some(group) = scene.ground.placed.groups.get(name) else { continue };
-        let left: Vec<&str> =
-            group.members.iter().filter(|host| scene.outside.contains(*host)).map(HostName::as_str).collect();
-        if left.is_empty() {
-            continue;
-        }
-        let hosts: Vec<&str> = hosts.into_iter().collect();
+    let with = |(group, hosts)| {
+        let members = &ground.placed.groups.get(group)?.members;
+        let left: Vec<&HostName> = members.iter().filter_map(|host| outside.get(host)).collect();
+        (!left.is_empty()).then_some(Moved { group, hosts, left })
+    };
+    moved.into_iter().filter_map(with).collect()
+}
+
+/// Hosts outside of a limit that it may leave behind, unless they run nothing.
+pub fn behind(plan: &Plan, ground: Ground<'_>, outside: &BTreeSet<HostName>) -> BTreeSet<HostName> {
+    moved(plan, ground, outside).into_iter().flat_map(|moved| moved.left).cloned().collect()
+}
+
+/// What would be left behind.
+fn skew(plan: &Plan, scene: Scene<'_>) -> Vec<Refusal> {
+    let of = |moved: Moved<'_>| {
+        let hosts: Vec<&str> = moved.hosts.into_iter().collect();
+        let left: Vec<&str> = moved.left.into_iter().map(HostName::as_str).collect();
         let what = format!(
-            "the members of `{name}` change on {}, and {}, outside the limit, would not know of it",
+            "the members of `{}` change on {}, and {}, outside the limit, would not know of it",
+            moved.group,
             listed(&hosts),
             listed(&left)
         );
-        found.push(refusal(what, "widen --limit, or --allow-skew leaves them behind for now"));
-    }
-    found
+        refusal(what, "widen --limit, or --allow-skew leaves them behind for now")
+    };
+    moved(plan, scene.ground, scene.outside).into_iter().map(of).collect()
 }
 
 fn replaced(plan: &Plan, allow: &Allow) -> Vec<Refusal> {

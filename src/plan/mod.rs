@@ -3,10 +3,12 @@
 //! Pure: the same specs and facts give the same plan. Printing it, saving it and applying it are three readers of one value.
 
 mod aim;
+mod batch;
 mod change;
 mod differ;
 mod gate;
 mod guard;
+mod memory;
 mod order;
 mod removal;
 mod task;
@@ -25,10 +27,12 @@ use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::unit::Meaning;
 
 pub use aim::{Aim, Purpose, Volumes, destroyed, left_over, stopped};
+pub use batch::Batch;
 pub use change::{Change, Class, Drift, Odd, Reason};
-pub use guard::{Allow, Refusal, Scene, refusals};
+pub use guard::{Allow, Refusal, Scene, behind, refusals};
+pub use memory::{Memory, Vanished, vanished};
 pub use removal::{Loss, LossKind};
-pub use wave::{Batch, Wave};
+pub use wave::Wave;
 
 /// The version of the plan's JSON.
 pub const VERSION: u32 = 1;

@@ -5,12 +5,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Aim, Content, Facts, Known, Plan, Purpose, Wave, content, plan};
+use super::{Aim, Content, Facts, Known, Memory, Plan, Purpose, Wave, content, plan, stopped};
 use crate::config::File;
 use crate::desired::{Ground, Vault, desired};
 use crate::estate::Project;
-use crate::host::{FileSeen, Generation, Header, Step, TaskRecord, UnitSeen};
-use crate::name::{EstateName, HostName, SecretName};
+use crate::host::{FileSeen, Generation, Header, Remembered, Step, TaskRecord, UnitSeen};
+use crate::name::{EstateName, HostName, SecretName, ServiceName};
 use crate::release::Release;
 
 struct NoVault;
@@ -259,9 +259,43 @@ fn a_gate_has_the_times_of_its_services_and_the_check_of_a_quorum_follows() {
     for batch in plan.waves.iter().flat_map(|wave| wave.hosts.values()) {
         let steps: Vec<String> = batch.steps.iter().map(ToString::to_string).collect();
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-        let all = ["switch", "restart 310 db.service", "gate 310 7 db", "ready 310 'db' 'db-ready'"];
-        assert_eq!(steps[..4], all);
+        // Its 310 s, and what it may take to end before it starts anew.
+        let all = ["switch", "deadline 370 7", "restart 370 db.service", "gate 370 7 db", "ready 370 'db' 'db-ready'"];
+        assert_eq!(steps[..5], all);
+        // All of that together, the switch, and a margin in which the target comes up, whose units are up already.
+        assert_eq!(batch.back, Some(10 + 370 + 60));
+        let undo: Vec<String> = batch.undo.iter().map(ToString::to_string).collect();
+        assert_eq!(undo, ["switch", "deadline 370 0", "restart 370 db.service"]);
     }
+}
+
+#[test]
+fn a_stop_may_take_what_the_units_themselves_may() {
+    let stops = |words: &[(&str, &str)]| {
+        let scene = Scene::new("", words);
+        let known = scene.up();
+        let wanted = known.iter().map(|(name, facts)| {
+            let applied = &facts.as_ref().unwrap().generation.as_ref().unwrap().content;
+            (name.clone(), stopped(applied, Some(&[ServiceName::new("db").unwrap()].into())))
+        });
+        let plan = plan(scene.ground(), &wanted.collect(), &known, &Aim::of(Purpose::Stop));
+        let batches = plan.waves.iter().flat_map(|wave| wave.hosts.get(&host("a")));
+        let steps = batches.map(|batch| (batch.steps[0].clone(), batch.back));
+        steps.filter(|(step, _)| step.to_string().ends_with("db.service")).collect::<Vec<_>>()
+    };
+    // A process has 30 s unless its spec says otherwise, and podman 30 s to tell how it ended.
+    let step = |seconds| Step::Stop { seconds, units: vec!["db.service".to_owned()] };
+    assert_eq!(stops(&[]), [(step(60), Some(60 + 10 + 10 + 60))]);
+    // No host takes a stop back while it is still under way.
+    let long = &[("provides \"rows\"", "stop timeout=\"15m\"\n    provides \"rows\"")];
+    assert_eq!(stops(long), [(step(930), Some(930 + 10 + 10 + 60))]);
+    // What an update started, its way back stops.
+    let scene = Scene::new("", long);
+    let plan = scene.plan(&scene.bare());
+    let undo = plan.waves.iter().filter_map(|wave| wave.hosts.get(&host("a"))).flat_map(|batch| &batch.undo);
+    let stops: Vec<&Step> = undo.filter(|step| step.to_string().starts_with("stop ")).collect();
+    let both = Step::Stop { seconds: 930 + 60, units: vec!["db.service".to_owned(), "queue.service".to_owned()] };
+    assert!(stops.contains(&&both), "{stops:?}");
 }
 
 #[test]
@@ -390,4 +424,29 @@ fn another_image_is_rolled_with_the_rest() {
     assert_eq!(order(&plan, "queue"), ["a", "b", "c"]);
     assert_eq!(order(&plan, "api"), ["a", "b", "c", "d", "e"]);
     assert_eq!(tasks(&plan), [""; 0]);
+}
+
+#[test]
+fn what_hosts_have_after_an_apply_is_remembered_where_it_is_known() {
+    let scene = Scene::new("", &[("\"10.0.0.5\" {", "\"10.0.0.5\" { leave; maintenance \"gone\";")]);
+    let mut hosts = scene.up();
+    // b has nothing; c is touched, and nobody knows how that ended; nobody hears d; e was given up.
+    hosts.insert(host("b"), Ok(facts()));
+    hosts.insert(host("d"), Err("no route".to_owned()));
+    let names = |names: &[&str]| names.iter().map(|name| host(name)).collect::<BTreeSet<_>>();
+    let c = host("c");
+    let of = |touched: &BTreeSet<&HostName>, done: &[&str]| {
+        let memory = Memory::of(scene.ground().estate, &scene.wanted, &hosts, (touched, &names(done)));
+        (memory.there, memory.gone)
+    };
+    assert_eq!(of(&[&c].into(), &[]), (names(&["a"]), names(&["b", "e"])));
+    assert_eq!(of(&[&c].into(), &["b", "c"]), (names(&["a", "b", "c"]), names(&["e"])));
+    // Who knows all that already is not told.
+    let memory = Memory { there: names(&["a", "b"]), gone: names(&["e"]) };
+    let remembered = |names: &[&str]| {
+        let since = Remembered { plan: "p".to_owned(), when: "w".to_owned() };
+        names.iter().map(|name| (host(name), since.clone())).collect::<BTreeMap<_, _>>()
+    };
+    assert!(!memory.is_news(&remembered(&["a", "b"])) && !memory.is_news(&remembered(&["a", "b", "x"])));
+    assert!(memory.is_news(&remembered(&["a"])) && memory.is_news(&remembered(&["a", "b", "e"])));
 }

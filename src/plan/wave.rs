@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{Batch, batch};
 use super::gate::{amount, away, hold_back, tolerance};
 use super::task::{self, Event, Place};
-use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Reason, Standing, Step, differ, order};
+use super::{Change, Class, Content, Grant, HostPlan, Known, Purpose, Standing, Step, order};
 use crate::desired::Ground;
-use crate::estate::{Service, Text, Update, UpdateFailure};
+use crate::estate::{Service, UpdateFailure};
 use crate::name::{HostName, ServiceName};
-use crate::spec::Log;
 use crate::unit::Meaning;
-
-/// Between a host's last step and the moment at which it takes the change back by itself, in seconds.
-const MARGIN: u64 = 60;
 
 /// How long a target may take whose units are up, in seconds.
 const TARGET: u64 = 60;
@@ -31,27 +28,6 @@ pub struct Wave {
     /// For each group, on how many hosts it may have failed so far before the plan stops; none where it is not named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub max_failed: BTreeMap<ServiceName, usize>,
-}
-
-/// What happens on one host in one wave.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Batch {
-    /// The groups that are changed.
-    pub groups: BTreeSet<ServiceName>,
-    /// What is done.
-    pub steps: Vec<Step>,
-    /// What is done to go back.
-    pub undo: Vec<Step>,
-    /// After how many seconds the host goes back by itself where nobody confirms; never where it could lose something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub back: Option<u64>,
-    /// Whether it is the host's last: then it has all that is wanted.
-    #[serde(default)]
-    pub last: bool,
-    /// Whether the host takes it back at once where it does not end well, and it may be taken back.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rollback: bool,
 }
 
 /// What is done for a group in a batch.
@@ -135,7 +111,10 @@ pub(super) fn waves(
                 // All that it wants is up: from now on it says so, and brings it up at the next boot.
                 let targets = content.meanings.iter().filter(|(_, meaning)| matches!(&***meaning, Meaning::Target(_)));
                 let units: Vec<String> = targets.flat_map(|(path, meaning)| content.units_of(path, meaning)).collect();
-                batch.steps.extend((!units.is_empty()).then_some(Step::Start { seconds: TARGET, units }));
+                if !units.is_empty() {
+                    batch.steps.push(Step::Deadline { seconds: TARGET, stay: 0 });
+                    batch.steps.push(Step::Start { seconds: TARGET, units });
+                }
             }
             for group in groups {
                 let Some(group) = ground.placed.groups.get(group) else { continue };
@@ -351,189 +330,4 @@ fn batches<'a>(
         None => found.push(gentle),
     }
     found
-}
-
-/// What is done on a host for some groups.
-fn batch(
-    ground: Ground<'_>,
-    host: &HostName,
-    groups: &BTreeSet<ServiceName>,
-    changes: &[&Change],
-    (applied, wanted, known): (Option<&Content>, &Content, &Known),
-    events: &BTreeMap<ServiceName, Event>,
-    place: impl Fn(&ServiceName) -> Option<Place>,
-) -> Batch {
-    let service_of = |name: &ServiceName| {
-        let group = ground.placed.groups.get(name)?;
-        Some((group, ground.project.services.get(&group.service)?))
-    };
-    let mut batch = Batch { groups: groups.clone(), ..Batch::default() };
-    let by_class = |class: Class| changes.iter().filter(move |change| change.class == class);
-    let unit = |change: &&&Change| unit_of(change);
-    // What is told before it ends: only what has to end.
-    let disturbed: BTreeSet<&ServiceName> = changes
-        .iter()
-        .filter(|change| change.class >= Class::Restart)
-        .flat_map(|change| &change.services)
-        .filter(|name| groups.contains(*name))
-        .collect();
-    for name in &disturbed {
-        batch.steps.extend(exec(ground, host, name, |update| &update.drain, None));
-    }
-    let removed: Vec<String> =
-        by_class(Class::Stop).chain(by_class(Class::Remove)).filter_map(|change| unit(&change)).collect();
-    if !removed.is_empty() {
-        batch.steps.push(Step::Stop { units: removed.clone() });
-    }
-    // A network or a volume is made by a unit that runs once: it has to end, with all that uses it, to begin again.
-    let replaced: Vec<&&Change> = by_class(Class::Replace).collect();
-    let users: Vec<String> = changes
-        .iter()
-        .filter(|change| change.reasons.iter().any(|reason| matches!(reason, Reason::Uses { .. })))
-        .filter_map(|change| unit_of(change))
-        .collect();
-    if !replaced.is_empty() {
-        let units = users.iter().cloned().chain(replaced.iter().filter_map(|change| unit_of(change))).collect();
-        batch.steps.push(Step::Stop { units });
-    }
-    for change in &replaced {
-        let meaning = wanted.meanings.values().find(|meaning| meaning.unit().to_string() == change.object);
-        if let Some((kind, name)) = meaning.and_then(|meaning| object_of(meaning)) {
-            batch.steps.push(Step::Drop { kind: kind.to_owned(), name });
-        }
-    }
-    batch.steps.push(Step::Switch);
-    // A network holds nothing; volumes stay.
-    for change in by_class(Class::Remove) {
-        let mut meanings = applied.into_iter().flat_map(|content| content.meanings.values());
-        let meaning = meanings.find(|meaning| meaning.unit().to_string() == change.object);
-        let object = meaning.and_then(|meaning| object_of(meaning)).filter(|(kind, _)| *kind == "network");
-        batch.steps.extend(object.map(|(kind, name)| Step::Drop { kind: kind.to_owned(), name }));
-    }
-    let destroyed = by_class(Class::Destroy).map(|change| change.object.clone());
-    batch.steps.extend(destroyed.map(|name| Step::Drop { kind: "volume".to_owned(), name }));
-    // What a volume held comes back by nothing.
-    let mut one_way =
-        batch.steps.iter().any(|step| matches!(step, Step::Drop { kind, .. } if kind.as_str() == "volume"));
-    for change in changes.iter().filter(|change| change.class != Class::Remove) {
-        let path = change.object.clone();
-        if path.starts_with("/etc/sysctl.d/") {
-            batch.steps.push(Step::Sysctl(path));
-        } else if path.starts_with("/etc/modules-load.d/") {
-            batch.steps.push(Step::Modules(path));
-        } else if path.starts_with("/etc/tmpfiles.d/") {
-            batch.steps.push(Step::Tmpfiles(path));
-        }
-    }
-    let tasks = |before: bool, steps: &mut Vec<Step>, one_way: &mut bool| {
-        for name in groups {
-            let (Some((group, service)), Some(event), Some(place)) = (service_of(name), events.get(name), place(name))
-            else {
-                continue;
-            };
-            let here = Event::of(name, &[host], wanted, known);
-            let found = task::steps(service, group, (*event, here), place, before, (wanted, known));
-            *one_way |= task::is_one_way(service, *event, &found, name);
-            steps.extend(found);
-        }
-    };
-    tasks(true, &mut batch.steps, &mut one_way);
-    let seconds = groups.iter().filter_map(service_of).map(|(_, service)| deadline(service)).max().unwrap_or(300);
-    let started: Vec<String> = by_class(Class::Start).filter_map(|change| unit(&change)).collect();
-    let restarted: Vec<String> = by_class(Class::Restart).filter_map(|change| unit(&change)).collect();
-    let mut reloaded: Vec<String> =
-        by_class(Class::Reload).flat_map(|change| differ::reloaded(&change.object, wanted)).collect();
-    reloaded.sort();
-    reloaded.dedup();
-    reloaded.retain(|unit| !started.contains(unit) && !restarted.contains(unit));
-    if !started.is_empty() {
-        batch.steps.push(Step::Start { seconds, units: started.clone() });
-    }
-    if !restarted.is_empty() {
-        batch.steps.push(Step::Restart { seconds, units: restarted.clone() });
-    }
-    if !reloaded.is_empty() {
-        batch.steps.push(Step::Reload { seconds, units: reloaded.clone() });
-    }
-    let touched = |container: &crate::unit::Container| {
-        let unit = container.parts().unit.unit(crate::unit::UnitKind::Service).to_string();
-        started.contains(&unit) || restarted.contains(&unit) || reloaded.contains(&unit)
-    };
-    let containers: Vec<String> = wanted
-        .meanings
-        .values()
-        .filter_map(|meaning| match &**meaning {
-            Meaning::Container(container) if touched(container) && !differ::is_task(container) => {
-                Some(container.parts().name.to_string())
-            }
-            _ => None,
-        })
-        .collect();
-    if !containers.is_empty() {
-        let stay =
-            groups.iter().filter_map(service_of).map(|(_, service)| service.update.healthy_for_ms.div_ceil(1000)).max();
-        batch.steps.push(Step::Gate { seconds, stay: stay.unwrap_or(0), containers });
-        for name in groups {
-            batch.steps.extend(exec(ground, host, name, |update| &update.ready, Some(seconds)));
-        }
-    }
-    for name in &disturbed {
-        batch.steps.extend(exec(ground, host, name, |update| &update.undrain, None));
-    }
-    tasks(false, &mut batch.steps, &mut one_way);
-    batch.undo = undo(&started, &restarted, &reloaded, &removed, seconds);
-    let budget: u64 = batch.steps.iter().map(Step::budget).sum();
-    batch.back = (!one_way).then_some(budget.saturating_add(MARGIN));
-    batch
-}
-
-/// A program that a service's `update` names, in its container on a host.
-fn exec(
-    ground: Ground<'_>,
-    host: &HostName,
-    group: &ServiceName,
-    which: impl Fn(&Update) -> &Vec<Text>,
-    until: Option<u64>,
-) -> Option<Step> {
-    // Most services say nothing, and a member is dear.
-    let service = &ground.placed.groups.get(group)?.service;
-    if which(&ground.project.services.get(service)?.update).is_empty() {
-        return None;
-    }
-    let member = task::member(ground, group, host)?;
-    let words = which(&member.service.update);
-    let mut log = Log::new();
-    let run: Vec<String> = words.iter().map(|word| member.fill(word, member.service.span, &mut log)).collect();
-    // `check` says what has no value.
-    (!run.is_empty() && log.is_empty()).then(|| Step::Exec { container: group.to_string(), run, until })
-}
-
-fn undo(started: &[String], restarted: &[String], reloaded: &[String], removed: &[String], seconds: u64) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let some = |units: &[String]| (!units.is_empty()).then(|| units.to_vec());
-    steps.extend(some(started).map(|units| Step::Stop { units }));
-    steps.push(Step::Switch);
-    steps.extend(some(restarted).map(|units| Step::Restart { seconds, units }));
-    steps.extend(some(reloaded).map(|units| Step::Reload { seconds, units }));
-    steps.extend(some(removed).map(|units| Step::Start { seconds, units }));
-    steps
-}
-
-/// How long one host may take for a service, in seconds.
-fn deadline(service: &Service) -> u64 {
-    service.update.deadline_ms.div_ceil(1000)
-}
-
-/// The unit that a change is of, as systemd names it; none for a file.
-fn unit_of(change: &Change) -> Option<String> {
-    crate::unit::UnitName::new(&change.object).ok().map(|name| name.service().to_string())
-}
-
-/// podman's object that a unit makes.
-fn object_of(meaning: &Meaning) -> Option<(&'static str, String)> {
-    match meaning {
-        Meaning::Network(network) => Some(("network", network.parts().name.to_string())),
-        Meaning::Volume(volume) => Some(("volume", volume.parts().name.to_string())),
-        _ => None,
-    }
 }

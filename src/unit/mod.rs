@@ -20,7 +20,7 @@ mod service;
 use serde::{Deserialize, Serialize};
 
 pub use crate::version::{PodmanVersion, VersionError};
-pub use container::{Container, ContainerParts, MeaningError};
+pub use container::{Container, ContainerParts, MeaningError, Timeout};
 pub use file::{Entry, FileError, Section, UnitFile};
 pub use head::{Condition, Head, StartLimit};
 pub use health::{Health, HealthError, HealthParts, HealthTest, OnFailure};
@@ -147,6 +147,25 @@ impl Meaning {
             Self::Volume(volume) => (&volume.parts().unit, UnitKind::Volume),
         };
         base.unit(kind)
+    }
+
+    /// How long its unit may take to end before systemd ends it: as its file says, else systemd's own default
+    /// (systemd-system.conf(5), "DefaultTimeoutStopSec="). What has no process ends at once.
+    pub fn ending(&self) -> Period {
+        let within = match self {
+            Self::Container(container) => container.parts().life.stop_within(container.parts().process.stop_timeout),
+            Self::Pod(pod) => pod.life.stop_within(pod.stop_timeout),
+            Self::Service(service) => service.parts().life.stop_within(None),
+            Self::Image(_) | Self::Network(_) | Self::Target(_) | Self::Timer(_) | Self::Volume(_) => {
+                return Period::default();
+            }
+        };
+        match within {
+            None => Period::from_secs(90),
+            Some(Timeout::After(period)) => period,
+            // Nobody waits longer.
+            Some(Timeout::Never) => Period::from_secs(3600),
+        }
     }
 
     /// Whether podman's generator makes its service, on this podman.

@@ -1,5 +1,11 @@
 //! What ends on a host: services stopped, gone from the specs, destroyed; what it leaves, and what is said of it.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::estate::Estate;
 use super::runs::can;
 use super::{Host, Lab, Release};
@@ -54,6 +60,26 @@ fn state(host: &Host, unit: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Somebody looks on and goes: nothing of it stays on the host, however they go.
+fn followers(estate: &Estate, lab: &Lab, host: &Host) {
+    let followed = || host.try_run(&["pgrep", "-f", "journalctl .*--follow"]).status.success();
+    for signal in [Signal::INT, Signal::KILL] {
+        let mut command = estate.operate(lab, &[host], &["logs", "lab-two", "--follow"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().ends_with("two is up")));
+        assert!(followed());
+        // As it is: the journal is quiet, and writes to nobody.
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(followed() && child.try_wait().unwrap().is_none());
+        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        let begun = Instant::now();
+        child.wait().unwrap();
+        host.until("the end of what was followed", || (!followed()).then_some(()));
+        eprintln!("after {signal:?} nothing is followed after {:.1} s", begun.elapsed().as_secs_f64());
+    }
+}
+
 #[test]
 fn what_ends_leaves_its_data_and_nothing_else() {
     if !can() {
@@ -90,6 +116,23 @@ fn what_ends_leaves_its_data_and_nothing_else() {
     assert!(!said.contains("one is up"), "{said}");
     let said = wharf(1, &["logs", "lab-tow"]);
     assert!(said.contains("lab-two"), "{said}");
+
+    let said = wharf(1, &["rollback", "--yes", "--plan", "0123456789ab"]);
+    assert!(said.contains("of the plan `0123456789ab`") && said.contains("wharf history"), "{said}");
+
+    followers(&estate, &lab, &host);
+
+    // Whoever stops has opened no secrets; what a program of the service prints of its own holds none all the same.
+    let tells = "drain \"sh\" \"-c\" \"tr '\\\\0' '\\\\n' < /proc/1/environ; exit 3\"";
+    let plain = "mount \"/var/lib/box\" volume=\"data\"\n    stop timeout=\"1s\"\n    update healthy-for=\"1s\" deadline=\"60s\"";
+    assert!(SPEC.contains(plain));
+    estate.write("specs/lab.kdl", &SPEC.replace(plain, &format!("{plain} {{ {tells} }}")));
+    let said = wharf(7, &["stop", "--yes", "--limit", "lab-two"]);
+    assert!(said.contains("TOKEN=<secret lab-token-"), "{said}");
+    assert!(!said.contains(&estate.secret("lab-token")), "{said}");
+    assert!(said.contains("/proc/1/environ; exit 3': it ended with 3"), "{said}");
+    assert_eq!(both(), ["active", "active"]);
+    estate.write("specs/lab.kdl", SPEC);
 
     // What is stopped stays so, also over a boot, until the next apply.
     wharf(0, &["stop", "--yes", "--limit", "lab-two"]);

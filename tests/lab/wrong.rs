@@ -133,10 +133,20 @@ fn services(desk: &mut Desk<'_>, host: &Host) {
         &desk.wharf(&[host], 0, &["status", "--limit", name]),
         &["unconfirmed", "`wharf apply` goes on, `wharf rollback` goes back"],
     );
-    // The same again ends as badly; back is back.
+    // The same again ends as badly; mended, the next apply goes on from there.
+    desk.wharf(&[host], 3, &["apply", "--yes", "--limit", name]);
+    desk.extra = "";
+    let mended = Some(desk.next());
+    desk.wharf(&[host], 0, &["apply", "--yes", "--limit", name]);
+    assert_eq!(whole(host), mended);
+    assert_eq!(desk.status(&[host], name)["state"], "well");
+    has(&desk.wharf(&[host], 0, &["apply", "--yes", "--limit", name]), &["Nothing to do"]);
+    // Back is back, also from there.
+    desk.extra = "command \"sh\" \"-c\" \"echo the config is bad; exit 3\"";
+    desk.next();
     desk.wharf(&[host], 3, &["apply", "--yes", "--limit", name]);
     desk.wharf(&[host], 0, &["rollback", "--yes", "--limit", name]);
-    assert_eq!(whole(host), old);
+    assert_eq!(whole(host), mended);
     desk.extra = "";
     let new = desk.next();
     desk.wharf(&[host], 0, &["apply", "--yes", "--limit", name]);
@@ -255,7 +265,10 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
             "`maintenance \"reason\"` in the host's node leaves it out",
         ],
     );
-    assert_eq!(whole(well), Some(new));
+    assert_eq!(whole(well), Some(new.clone()));
+    // Back goes who answers, and who does not is no success.
+    has(&desk.wharf(&both, 6, &["rollback", "--yes"]), &["Left out: e2: unreachable: "]);
+    assert_ne!(whole(well), Some(new));
     wrong.join();
     // Not all that wharf runs there.
     wrong.run(&["mv", "/usr/bin/tar", "/usr/bin/podman", "/root/"]);
@@ -295,6 +308,30 @@ fn hosts(desk: &mut Desk<'_>, well: &Host, wrong: &Host) {
     assert_eq!([whole(well), whole(wrong)], [Some(desk.word()), Some(desk.word())]);
 }
 
+/// A host whose node goes is remembered by the others until it was told to leave.
+fn vanished(desk: &Desk<'_>, stays: &Host, goes: &Host) {
+    let target = fs::read_to_string(desk.estate.project().join("targets/lab.kdl")).unwrap();
+    let node = "host \"e2\" address=\"10.77.0.44\" { role \"box\" }";
+    assert!(target.contains(node));
+    let write = |with: &str| desk.estate.write("targets/lab.kdl", &target.replace(node, with));
+    // The members of a group name each other nowhere here, so nothing else changes.
+    write("");
+    let texts = [
+        "e2 is in no spec any more and was not told to leave: it had something when plan ",
+        "goes on unseen",
+        "`leave`",
+    ];
+    has(&desk.wharf(&[stays], 0, &["plan"]), &texts);
+    has(&desk.wharf(&[stays], 0, &["apply", "--yes"]), &texts);
+    has(&desk.wharf(&[stays], 0, &["status"]), &texts);
+    assert_eq!(whole(goes), Some(desk.word()));
+    write(&node.replace("role \"box\"", "leave"));
+    assert!(!desk.wharf(&[stays, goes], 0, &["apply", "--yes", "--limit", "e2"]).contains("in no spec"));
+    assert_eq!(goes.run(&["podman", "ps", "--all", "--quiet"]), "");
+    write("");
+    assert!(!desk.wharf(&[stays], 0, &["plan"]).contains("in no spec"));
+}
+
 #[test]
 fn what_is_wrong_is_said_and_the_others_go_on() {
     if !can() {
@@ -314,4 +351,5 @@ fn what_is_wrong_is_said_and_the_others_go_on() {
     disks(&mut desk, &e1);
     services(&mut desk, &e1);
     hosts(&mut desk, &e1, &e2);
+    vanished(&desk, &e1, &e2);
 }

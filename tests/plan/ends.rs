@@ -268,6 +268,56 @@ fn a_new_member_that_others_outside_the_limit_would_not_know_is_refused() {
 }
 
 #[test]
+fn a_host_outside_the_limit_that_runs_nothing_is_not_left_behind() {
+    let small = Small::new();
+    // A first bring-up, one host after the other.
+    let bare = with(small.applied(), "b", |b| *b = having(Default::default()));
+    let bare = with(bare, "a", |a| *a = having(Default::default()));
+    let said = small.said(&bare, &["plan", "--limit", "b"]);
+    assert!(said.contains("Wave 1: b\n") && !said.contains("refuses"), "{said}");
+    // One that has no generation at all, and one of which nobody knows.
+    let never = with(bare.clone(), "a", |a| a.generation = None);
+    assert!(!small.said(&never, &["plan", "--limit", "b"]).contains("refuses"));
+    let mut unknown = bare;
+    unknown.remove("a");
+    assert!(small.said(&unknown, &["plan", "--limit", "b"]).contains("and a, outside the limit, would not know of it"));
+}
+
+#[test]
+fn a_host_that_is_gone_from_the_specs_and_was_not_told_to_leave_is_said() {
+    let small = Small::new();
+    let since = |plan: &str, when: &str| wharf::host::Remembered { plan: plan.to_owned(), when: when.to_owned() };
+    let remembers = |a: &mut Facts, estate: &str| {
+        a.estate = Some(estate.to_owned());
+        for (name, since) in [("a", since("p1", "2026-01-01T00:00:00Z")), ("c", since("p1", "2026-01-01T00:00:00Z"))] {
+            a.hosts.insert(wharf::name::HostName::new(name).unwrap(), since);
+        }
+    };
+    let facts = with(small.applied(), "a", |a| remembers(a, "small"));
+    insta::assert_snapshot!(small.said(&facts, &["plan"]), @r#"
+    Vanished: c is in no spec any more and was not told to leave: it had something when plan p1 was applied on 2026-01-01T00:00:00Z, and what it runs goes on unseen. Put its node back with `leave` and apply; where the machine is gone, with `maintenance "gone"` too.
+    Nothing to do: 2 hosts as wanted.
+    exit 0
+    "#);
+    // Who was told last knows best.
+    let both = with(facts.clone(), "b", |b| {
+        remembers(b, "small");
+        b.hosts.insert(wharf::name::HostName::new("c").unwrap(), since("p2", "2026-02-01T00:00:00Z"));
+    });
+    let plan: serde_json::Value = serde_json::from_slice(&small.run(&both, &["plan", "--json"]).stdout).unwrap();
+    let expected = serde_json::json!([{"host": "c", "plan": "p2", "when": "2026-02-01T00:00:00Z", "by": ["a", "b"]}]);
+    assert_eq!(plan["vanished"], expected);
+    // What another estate's host remembers is none of ours, and one that is in the specs is there.
+    let other = with(small.applied(), "a", |a| remembers(a, "other"));
+    assert!(!small.said(&other, &["plan"]).contains("Vanished"));
+    small.change(
+        "host \"b\" address=\"10.0.0.2\" { role \"box\" }",
+        "host \"b\" address=\"10.0.0.2\" { role \"box\" }\n    host \"c\" address=\"10.0.0.3\" { leave }",
+    );
+    assert!(!small.said(&facts, &["plan"]).contains("Vanished"));
+}
+
+#[test]
 fn a_host_that_could_not_go_back_is_refused() {
     let small = Small::new();
     let facts = with(small.applied(), "a", |a| a.images.clear());

@@ -24,7 +24,7 @@ const EVENT: &str = include_str!("../../docs/schema/event.schema.json");
 fn plans_are_what_their_schema_says() {
     let small = Small::new();
     let facts = small.applied();
-    let mut plans = Vec::new();
+    let mut plans: Vec<Value> = Vec::new();
     let mut plan = |facts: &BTreeMap<_, _>, words: &[&str]| {
         plans.push(serde_json::from_slice(&small.run(facts, &[&["--json"], words].concat()).stdout).unwrap());
     };
@@ -40,6 +40,13 @@ fn plans_are_what_their_schema_says() {
     plan(&odd, &["plan", "--diff"]);
     let bare = facts.keys().map(|name| (name.clone(), super::applied::having(Default::default()))).collect();
     plan(&bare, &["plan", "--diff"]);
+    let remembers = wharf::host::Remembered { plan: "p".to_owned(), when: "2026-01-01T00:00:00Z".to_owned() };
+    let mut gone = facts.clone();
+    let a = gone.get_mut("a").unwrap();
+    a.estate = Some("small".to_owned());
+    a.hosts.insert(HostName::new("c").unwrap(), remembers);
+    plan(&gone, &["plan"]);
+    assert_eq!(plans.last().unwrap()["vanished"][0]["host"], "c");
     let Some(found) = mistakes(PLAN, &plans) else { return };
     assert_eq!(found, vec![Vec::<String>::new(); plans.len()]);
     // A schema that says yes to everything says nothing.

@@ -74,3 +74,25 @@ fn files_are_rendered_for_their_host() {
         insta::assert_snapshot!(name, mounted(&files, host, unit, path));
     }
 }
+
+/// The number behind a word of a configuration, in seconds where it says so.
+fn after(text: &str, words: &[&str]) -> u64 {
+    let all: Vec<&str> = text.split_whitespace().collect();
+    let at = all.windows(words.len()).position(|found| found == words).unwrap_or_else(|| panic!("{words:?}: {text}"));
+    all[at + words.len()].trim_end_matches('s').parse().unwrap()
+}
+
+#[test]
+fn a_server_that_hangs_is_out_well_before_a_client_gives_up() {
+    let files = World::shared().units("multinode", &["--host", "network1"]);
+    let text = mounted(&files, "network1", "haproxy.container", "/etc/haproxy/haproxy.cfg");
+    // As tests/lab/roll.rs, which asks a load balancer that runs. Clients of OpenStack's give up after 30 s and more.
+    let out = after(&text, &["2s", "fall"])
+        * (after(&text, &["default-server", "inter"]) + after(&text, &["timeout", "check"]));
+    assert!(out <= 12, "{out} s: {text}");
+    // So is a host that is gone, where a connection was to be made.
+    let tried = (after(&text, &["retries"]) + 1) * after(&text, &["timeout", "connect"]);
+    assert!(tried <= 12, "{tried} s: {text}");
+    // What may not be asked twice is not asked of another server.
+    assert!(text.contains("disable-l7-retry unless METH_GET or METH_OPTIONS or { path /v3/auth/tokens }"), "{text}");
+}

@@ -166,8 +166,7 @@ impl Life {
         if let Some(timeout) = self.start.or(budget.map(Timeout::After)) {
             line(file, SERVICE, "TimeoutStartSec", timeout.to_string())?;
         }
-        let stop = self.stop.or(grace.map(|grace| Timeout::After(grace.plus(Period::from_secs(30)))));
-        if let Some(timeout) = stop {
+        if let Some(timeout) = self.stop_within(grace) {
             line(file, SERVICE, "TimeoutStopSec", timeout.to_string())?;
         }
         if let Some(slice) = &self.slice {
@@ -177,6 +176,11 @@ impl Life {
             line(file, SERVICE, key, value)?;
         }
         Ok(())
+    }
+
+    /// How long a stop may take where its process is given `grace` to end; none where systemd's own default says it.
+    pub(in crate::unit) fn stop_within(&self, grace: Option<Period>) -> Option<Timeout> {
+        self.stop.or(grace.map(|grace| Timeout::After(grace.plus(Period::from_secs(30)))))
     }
 
     /// The command behind `ExecReload=` of a container, for podman's generators that have no key for it and for plain units.
