@@ -309,7 +309,7 @@ fn the_document_is_the_images_configuration() {
         "web:debian-trixie",
         "web:latest"
       ],
-      "runs": [],
+      "steps": [],
       "summary": "A <web> server & \"more\"",
       "support": {
         "deprecated_since": "2026.1",

@@ -215,10 +215,13 @@ impl Works<'_, '_> {
 
     /// Runs the steps on `below`, which gives `seen`, and gives what they changed.
     fn changes(&self, runs: &[&Run], seen: &Tree, below: &Stack) -> Result<Changes, BuildError> {
+        let arch = self.workshop.place(self.image)?.1;
+        if let Some(error) = buildah::lacks(arch, self.workshop.host) {
+            return Err(error.into());
+        }
         let buildah = self.workshop.buildah()?;
         let session = Session::new(buildah, &self.workshop.steps)?;
         self.layout(session.folder(), below)?;
-        let arch = self.workshop.place(self.image)?.1;
         session.begin(Base { layout: "parent", arch: &arch.oci })?;
         let mut mounted = vec![own_folder()];
         for (number, run) in runs.iter().enumerate() {

@@ -4,6 +4,7 @@
 //! processes, and no network unless it is given), so that nothing of it outlives wharf: a killed wharf takes all of it along,
 //! and what lies in the folder is taken away by the next one.
 
+mod binfmt;
 mod changes;
 mod folder;
 mod residue;
@@ -14,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use binfmt::lacks;
 pub use changes::{Change, Changes, read};
 pub use folder::{Folder, sweep};
 pub use residue::{Times, clean};
@@ -69,6 +71,20 @@ pub enum BuildahError {
         )
     )]
     Namespaces(String),
+    /// The kernel does not run programs of an arch.
+    #[error("programs of {arch} do not run here: the handler `{handler}` {why}")]
+    #[diagnostic(
+        code(wharf::buildah::handler),
+        help("`apt-get install qemu-user-static binfmt-support` registers it; in a container, on its machine")
+    )]
+    Handler {
+        /// The arch.
+        arch: String,
+        /// The name of the kernel's handler.
+        handler: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A program of its own ended with an error.
     #[error("`buildah {verb}` gave exit code {code}:\n{output}")]
     #[diagnostic(code(wharf::buildah::command))]

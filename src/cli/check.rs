@@ -1,10 +1,12 @@
 //! `wharf check`: reads and resolves everything, prints every mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::sources::host_arch;
 use super::{Exit, Failure, Global, project_root};
+use crate::buildah::{self, BuildahError};
 use crate::estate::{self, Project};
 use crate::spec::{Mistakes, Sources, Span};
 use crate::ui::Screen;
@@ -40,6 +42,17 @@ struct Counts {
     estates: usize,
     /// By estate: groups without a health check.
     unchecked: BTreeMap<String, Vec<String>>,
+    /// Arches whose programs do not run here, of those for which wanted images have steps.
+    cannot_run: BTreeMap<String, String>,
+}
+
+/// What keeps steps of wanted images from being run on this machine, by arch.
+fn cannot_run(project: &Project) -> BTreeMap<String, BuildahError> {
+    let host = host_arch(project);
+    let with_steps = project.images.iter().filter(|(key, image)| project.wanted.contains(&key.image) && image.runs());
+    let arches: BTreeSet<_> = with_steps.map(|(key, _)| &key.arch).collect();
+    let arches = arches.into_iter().filter_map(|name| project.arches.get(name));
+    arches.filter_map(|arch| Some((arch.name.to_string(), buildah::lacks(arch, host)?))).collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -110,6 +123,9 @@ pub fn run(_arguments: Arguments, global: &Global, screen: &Screen) -> Result<Ex
     if services > 0 || estates > 0 {
         screen.say(&format!("{} in {}", plural(services, "service"), plural(estates, "estate")));
     }
+    for error in cannot_run(&project).into_values() {
+        screen.report(&miette::Report::new(error));
+    }
     for warning in warnings(&project).warnings() {
         screen.report(&warning);
     }
@@ -139,6 +155,7 @@ fn counts(project: &Project) -> Counts {
             .iter()
             .map(|(name, placed)| (name.to_string(), placed.unchecked.iter().map(ToString::to_string).collect()))
             .collect(),
+        cannot_run: cannot_run(project).into_iter().map(|(arch, error)| (arch, error.to_string())).collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod programs;
 mod same;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fs;

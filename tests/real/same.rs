@@ -36,7 +36,7 @@ fn narrowed(folder: &str, from: &Copy) -> Copy {
 }
 
 /// A cache with the .debs of the lock in it.
-fn cold_cache(copy: &Copy) -> std::path::PathBuf {
+pub fn cold_cache(copy: &Copy) -> std::path::PathBuf {
     let folder = copy.home().join("cache");
     fs::create_dir_all(folder.join("debs")).unwrap();
     let lock = copy.lock();

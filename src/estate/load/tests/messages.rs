@@ -339,15 +339,6 @@ fn what_cannot_depend_on_a_condition() {
 }
 
 #[test]
-fn copy_is_not_there_yet() {
-    assert_snapshot!(mistakes("image \"a\" { copy \"x\" \"/x\" }"), @r#"
-    specs/a.kdl:1:13 `copy` needs the buildah engine, which is not there yet
-        [copy "x" "/x"] cannot be built
-        help: `tree` and `file … source=` put files into an image
-    "#);
-}
-
-#[test]
 fn variables() {
     assert_snapshot!(mistakes("let prefix=\"/opt\"\nimage \"a\" {\n    dir \"${prefx}/x\"\n    dir \"/${HOME}\"\n    file \"/x\" \"${open\"\n    user \"${version}\"\n    env V=\"$${version}\"\n}"), @r#"
     specs/a.kdl:3:9 unknown variable `prefx`
