@@ -30,8 +30,8 @@ pub const SHARED: &[&str] =
 const ESTATES: [(&str, &str); 3] =
     [("all-in-one", "lab-all-in-one"), ("multinode", "lab-multinode"), ("two-cells", "lab-two-cells")];
 
-/// What all-in-one runs, and multinode needs not.
-const ELSEWHERE: [&str; 1] = ["chrony"];
+/// What all-in-one and two-cells run, and multinode needs not.
+const ELSEWHERE: [&str; 4] = ["chrony", "log-agent", "log-collector", "valkey"];
 
 /// The fewest rounds that bcrypt has.
 const QUICK: &str =
