@@ -2,12 +2,12 @@
 //!
 //! Hosts see it through their ssh connection; podman pulls from it what it lacks, layer by layer, and keeps names and digests.
 
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read, Write as _};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
+use tiny_http::{HTTPVersion, Header, Method, Request, Response, Server, StatusCode};
 
 use crate::digest::Digest;
 use crate::oci::Store;
@@ -91,23 +91,30 @@ fn asked(url: &str) -> Asked {
     }
 }
 
+/// Answers by HTTP 1.0, after which the connection ends (RFC 9112, 9.3). One that is kept has a thread of tiny_http to
+/// itself, and of several that come at once some wait until another one's is free: podman keeps them for 90 s.
+fn give(request: Request, response: Response<impl Read>) -> io::Result<()> {
+    let (asked, is_head) = (request.headers().to_vec(), *request.method() == Method::Head);
+    let mut writer = request.into_writer();
+    response.raw_print(&mut writer, HTTPVersion(1, 0), &asked, is_head, None)?;
+    writer.flush()
+}
+
 fn answer(request: Request, store: &Store) {
     // Whoever asked may have gone.
     let _ = match (request.method(), asked(request.url())) {
-        (Method::Get | Method::Head, Asked::Base) => request.respond(Response::from_string("{}")),
+        (Method::Get | Method::Head, Asked::Base) => give(request, Response::from_string("{}")),
         (Method::Get | Method::Head, Asked::Manifest(digest)) => manifest(request, store, &digest),
         (Method::Get | Method::Head, Asked::Blob(digest)) => match store.open_blob(&digest) {
             Ok(file) => {
                 let length = file.metadata().ok().and_then(|metadata| usize::try_from(metadata.len()).ok());
                 let headers = headers("application/octet-stream", &digest);
-                request.respond(
-                    Response::new(StatusCode(200), headers, file, length, None).with_chunked_threshold(usize::MAX),
-                )
+                give(request, Response::new(StatusCode(200), headers, file, length, None))
             }
             Err(_) => unknown(request, "BLOB_UNKNOWN"),
         },
         (_, Asked::Other) => unknown(request, "NAME_UNKNOWN"),
-        _ => request.respond(Response::empty(405)),
+        _ => give(request, Response::empty(405)),
     };
 }
 
@@ -122,13 +129,8 @@ fn manifest(request: Request, store: &Store, digest: &Digest) -> io::Result<()> 
     match (bytes, kind) {
         (Some(bytes), Some(kind)) => {
             let length = bytes.len();
-            request.respond(Response::new(
-                StatusCode(200),
-                headers(&kind, digest),
-                Cursor::new(bytes),
-                Some(length),
-                None,
-            ))
+            let headers = headers(&kind, digest);
+            give(request, Response::new(StatusCode(200), headers, Cursor::new(bytes), Some(length), None))
         }
         _ => unknown(request, "MANIFEST_UNKNOWN"),
     }
@@ -149,13 +151,15 @@ fn headers(kind: &str, digest: &Digest) -> Vec<Header> {
 
 /// OCI distribution spec 1.1, "Error Codes".
 fn unknown(request: Request, code: &str) -> io::Result<()> {
-    request.respond(Response::from_string(format!("{{\"errors\":[{{\"code\":\"{code}\"}}]}}")).with_status_code(404))
+    let text = format!("{{\"errors\":[{{\"code\":\"{code}\"}}]}}");
+    give(request, Response::from_string(text).with_status_code(404))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
+    use std::io::{BufRead as _, BufReader};
     use std::net::TcpStream;
+    use std::time::Duration;
 
     use super::*;
 
@@ -177,7 +181,7 @@ mod tests {
         let manifest = store.put(kind, &serde_json::json!({"schemaVersion": 2, "mediaType": kind})).unwrap();
         let served = serve(Arc::clone(&store)).unwrap();
         let ask = |method, path: &str| get(served.port(), method, path);
-        assert!(ask("GET", "/v2/").0.starts_with("HTTP/1.1 200"));
+        assert!(ask("GET", "/v2/").0.starts_with("HTTP/1.0 200"));
         let (head, body) = ask("GET", &format!("/v2/a/b/blobs/{}", blob.digest));
         assert!(head.contains("200 OK") && head.contains("Content-Length: 16"), "{head}");
         assert_eq!(body, b"bytes of a layer");
@@ -195,10 +199,32 @@ mod tests {
             "/v2/a/blobs/../../etc/passwd".to_owned(),
             "/".to_owned(),
         ] {
-            assert!(ask("GET", &path).0.starts_with("HTTP/1.1 404"), "{path}");
+            assert!(ask("GET", &path).0.starts_with("HTTP/1.0 404"), "{path}");
         }
         for method in ["PUT", "POST", "DELETE"] {
-            assert!(ask(method, &format!("/v2/a/blobs/{}", blob.digest)).0.starts_with("HTTP/1.1 405"), "{method}");
+            assert!(ask(method, &format!("/v2/a/blobs/{}", blob.digest)).0.starts_with("HTTP/1.0 405"), "{method}");
+        }
+    }
+
+    #[test]
+    fn whoever_keeps_a_connection_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let served = serve(Arc::new(Store::open(folder.path()).unwrap())).unwrap();
+        let open = |_| TcpStream::connect((Ipv4Addr::LOCALHOST, served.port())).unwrap();
+        let mut streams: Vec<TcpStream> = (0..40).map(open).collect();
+        for stream in &mut streams {
+            stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        }
+        let mut kept = Vec::new();
+        for (number, stream) in streams.into_iter().enumerate() {
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap_or_else(|error| panic!("{number}: {error}"));
+            // What a client does that would ask for more.
+            match line.trim_end() {
+                "HTTP/1.1 200 OK" => kept.push(stream),
+                other => assert_eq!(other, "HTTP/1.0 200 OK"),
+            }
         }
     }
 }

@@ -234,14 +234,17 @@ impl Host {
     pub fn until<T>(&self, what: &str, is: impl Fn() -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
+            let asked = Instant::now();
             if let Some(found) = is() {
                 return found;
             }
+            // A question costs the host its time too: most of it is for what is waited for.
+            let pause = asked.elapsed() * 2;
             if begun.elapsed() > Duration::from_secs(120) {
                 let console = self.machine.console();
                 panic!("{what} of {} did not come: {console}{}", self.name(), self.journal("*"));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(pause.clamp(Duration::from_millis(100), Duration::from_secs(2)));
         }
     }
 

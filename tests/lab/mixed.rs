@@ -3,6 +3,7 @@
 use super::estate::Estate;
 use super::modes::{Eyes, Judge};
 use super::runs::can;
+use super::user::{self, AS};
 use super::{Host, Lab, Release};
 use crate::build::ended;
 
@@ -15,7 +16,7 @@ image "lab-box" {
     dir "/var/lib/box" owner="box" mode="0750"
     user "box"
     command "sleep" "infinity"
-    health "test" "-e" "/etc/box/box.conf" interval="3s" timeout="5s" retries=3 start="5s"
+    health "test" "-e" "/etc/box/box.conf" interval="10s" timeout="5s" retries=2 start="5s"
 }
 
 service "lab-cache" {
@@ -48,9 +49,12 @@ service "lab-own" {
     image "lab-box"
     role "own"
     run-as "svc" uid=2001
+    command "sh" "-c" "trap 'cat /etc/box/live/live.conf > /var/lib/box/reloaded' HUP; while :; do sleep 1 & wait $!; done"
     var word="one"
     config "/etc/box/box.conf" "word = ${vars.word}\n" as="text" mode="0444"
     config "/etc/box/mine.conf" "who = svc\n" as="text" owner="box" mode="0400"
+    config "/etc/box/root.conf" "who = root\n" as="text" mode="0400"
+    config "/etc/box/all.conf" "who = all\n" as="text"
     config "/etc/box/live/live.conf" "live = ${vars.word}\n" as="text" on-change="reload"
     secret "lab-own-token" path="/run/secrets/token" owner="box" mode="0400"
     generate "lab-own-token" length=32
@@ -73,9 +77,6 @@ estate "lab-mixed" {
     host "m2" address="10.77.0.62" podman="4.3" { role "box" }
 }
 "#;
-
-/// A program of the account that the estate names.
-pub const AS: [&str; 6] = ["runuser", "--user=svc", "--", "env", "HOME=/home/svc", "XDG_RUNTIME_DIR=/run/user/2001"];
 
 /// A program of whoever owns a service.
 fn by<'a>(service: &str, words: &[&'a str]) -> Vec<&'a str> {
@@ -188,7 +189,7 @@ fn accounts_services_and_hosts_without_quadlet_come_up_by_one_apply_and_go_back(
             host.try_run(&words).status.success().then_some(())
         });
     }
-    assert_eq!(new.run(&["podman", "ps", "--all", "--quiet", "--filter=name=lab-own"]), "", "it is the account's");
+    user::judge(&new, &estate);
     for host in [&new, &old] {
         let found = host.run(&["podman", "network", "inspect", "--format={{.Internal}}", "lab-inner"]);
         assert_eq!(found, "true\n");
@@ -239,7 +240,7 @@ fn accounts_services_and_hosts_without_quadlet_come_up_by_one_apply_and_go_back(
 
     // What never gets healthy is said by wharf's own check where podman's start does not wait.
     change(
-        "\"test\" \"-e\" \"/etc/box/box.conf\" interval=\"3s\" timeout=\"5s\" retries=3 start=\"5s\"",
+        "\"test\" \"-e\" \"/etc/box/box.conf\" interval=\"10s\" timeout=\"5s\" retries=2 start=\"5s\"",
         "\"false\" interval=\"3s\" timeout=\"1s\" retries=1 start=\"1s\"",
     );
     let said = story.wharf([&new, &old], 3, &["apply", "--yes"]);

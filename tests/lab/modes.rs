@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +35,7 @@ impl Eyes {
         thread::scope(|scope| {
             let watch = scope.spawn(|| {
                 let (mut rounds, mut found) = (0_usize, Vec::new());
+                let mut seen: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
                 while !is_done.load(Ordering::Relaxed) || rounds == 0 {
                     rounds += 1;
                     let processes = fs::read_dir("/proc").unwrap().flatten();
@@ -42,12 +44,18 @@ impl Eyes {
                         processes.flat_map(|entry| ["cmdline", "environ"].map(|name| (entry.path(), name)))
                     {
                         // It may end meanwhile.
-                        let Ok(bytes) = fs::read(process.join(name)) else { continue };
+                        let path = process.join(name);
+                        let Ok(bytes) = fs::read(&path) else { continue };
+                        // What was searched is not searched again.
+                        if seen.get(&path) == Some(&bytes) {
+                            continue;
+                        }
                         let holds = |secret: &String| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
                         if self.secrets.iter().any(holds) {
                             let words = String::from_utf8_lossy(&bytes).chars().take(60).collect::<String>();
                             found.push(format!("{name} of {words}"));
                         }
+                        seen.insert(path, bytes);
                     }
                     thread::sleep(Duration::from_millis(40));
                 }

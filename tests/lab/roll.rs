@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::client::{Client, Said};
-use super::estate::Estate;
+use super::estate::{Estate, SHARED, catalogue};
 use super::multinode::{each, judge, judge_clusters};
 use super::runs::can;
 use super::whole::{healthy, start, token};
@@ -25,9 +25,8 @@ const HOSTS: [(&str, &str, &[&str]); 5] = [
     ("network1", "10.77.0.21", NETWORK),
     ("network2", "10.77.0.22", NETWORK),
 ];
-const CONTROL: &[&str] =
-    &["etcd", "keystone", "log-agent", "log-collector", "mariadb", "memcached", "rabbitmq", "valkey"];
-const NETWORK: &[&str] = &["haproxy", "keepalived", "log-agent"];
+const CONTROL: &[&str] = &["etcd", "keystone", "mariadb", "memcached", "rabbitmq"];
+const NETWORK: &[&str] = &["haproxy", "keepalived"];
 
 /// Who has the VIP, as they see it themselves.
 fn holders<'a>(hosts: &[&'a Host]) -> Vec<&'a str> {
@@ -148,12 +147,15 @@ fn multinode_comes_up_by_one_apply_is_rolled_under_a_client_and_outlives_the_los
         return;
     }
     let Some(estate) = Estate::catalogue("multinode") else { return };
-    let (estate, lab) = (estate.copy("lab-roll"), Lab::new());
+    let (estate, lab) = (estate.copy("lab-roll"), Lab::sharing("roll"));
     let begun = Instant::now();
     let lap = |what: &str| eprintln!("{:6.1} s {what}", begun.elapsed().as_secs_f64());
-    let booted = each(&HOSTS, |(name, address, _)| lab.boot(Release::Trixie, name, address, None));
+    let booted = each(&HOSTS, |(name, address, _)| lab.boot(Release::Trixie, name, address, Some(&estate.store())));
     let Some(mut hosts) = booted.into_iter().collect::<Option<Vec<Host>>>() else { return };
     lap("booted");
+    // Controllers share their images, unpacked once; the others pull theirs.
+    estate.load(&hosts[0], "control1", SHARED);
+    lap("loaded");
 
     // All of it, from nothing, by one apply.
     let events = apply(&lab, &estate, &hosts, 0);
@@ -185,7 +187,7 @@ fn multinode_comes_up_by_one_apply_is_rolled_under_a_client_and_outlives_the_los
     let bound = switch_over(&hosts[3]);
     let secret = estate.secret("keystone-admin");
     let label = |image: &str| format!("extend image \"{image}\" {{ label org.example.lab=\"another\" }}\n");
-    let mut spec = "import \"catalogue\"\n".to_owned() + &label("keystone");
+    let mut spec = catalogue() + &label("keystone");
     estate.write("specs/lab.kdl", &spec);
     estate.build(&["keystone"]).unwrap();
     lap("built");

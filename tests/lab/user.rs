@@ -1,14 +1,13 @@
-//! Containers of an ordinary user.
+//! A service of an ordinary account: what its container has, and who else sees it.
 
+use super::Host;
 use super::estate::Estate;
-use super::runs::can;
-use super::{Lab, Release};
 
-/// A program of the user that the estate names.
-const AS: [&str; 6] = ["runuser", "--user=svc", "--", "env", "HOME=/home/svc", "XDG_RUNTIME_DIR=/run/user/2001"];
+/// A program of the account that the estate names.
+pub const AS: [&str; 6] = ["runuser", "--user=svc", "--", "env", "HOME=/home/svc", "XDG_RUNTIME_DIR=/run/user/2001"];
 
 /// Of the files of the service, another account of the host sees only those that all may read.
-fn no_other_account_reads(host: &super::Host) {
+fn no_other_account_reads(host: &Host) {
     host.run(&["useradd", "--uid=2002", "--create-home", "other"]);
     let search = |account: &str, text: &str| {
         let words =
@@ -24,42 +23,31 @@ fn no_other_account_reads(host: &super::Host) {
     assert_eq!(search("other", "d2hvID0gc3ZjCg=="), Vec::<String>::new());
 }
 
-#[test]
-fn a_service_of_an_ordinary_user_runs_without_anybody_logged_in() {
-    if !can() {
-        return;
-    }
-    let (Some(estate), lab) = (Estate::small(), Lab::new()) else { return };
-    let Some(host) = lab.boot(Release::Trixie, "own", "10.77.0.23", Some(&estate.store())) else { return };
-    host.run(&["useradd", "--uid=2001", "--create-home", "--shell=/usr/sbin/nologin", "svc"]);
-    host.run(&["loginctl", "enable-linger", "svc"]);
-    host.until("the user's manager", || host.at("/run/user/2001/bus").exists().then_some(()));
-    estate.install(&host, "own", &[&AS[..], &["podman"]].concat());
+/// What of the account's service `lab-own` is otherwise than the spec says, with nobody logged in.
+pub(super) fn judge(host: &Host, estate: &Estate) {
     let run = |words: &[&str]| host.run(&[&AS[..], words].concat());
-    run(&["systemctl", "--user", "daemon-reload"]);
-    run(&["systemctl", "--user", "start", "lab-own.service"]);
     assert_eq!(run(&["podman", "inspect", "--format={{.State.Health.Status}}", "lab-own"]), "healthy\n");
     let exec = |words: &[&str]| run(&[&["podman", "exec", "lab-own"], words].concat());
-    assert_eq!(exec(&["cat", "/etc/box/box.conf"]), "who = svc\n");
-    assert_eq!(exec(&["cat", "/run/secrets/token"]), estate.secret("lab-token"));
+    assert_eq!(exec(&["cat", "/etc/box/mine.conf"]), "who = svc\n");
+    assert_eq!(exec(&["cat", "/run/secrets/token"]), estate.secret("lab-own-token"));
     assert_eq!(exec(&["id", "-u"]), "42999\n");
     let stat = |path: &str| exec(&["stat", "--dereference", "--format=%u:%g %a", path]);
     assert_eq!(stat("/run/secrets/token"), "42999:42999 400\n");
     // What is its user's is a secret; what is root's, the account's own on the host.
-    assert_eq!(stat("/etc/box/box.conf"), "42999:42999 400\n");
+    assert_eq!(stat("/etc/box/mine.conf"), "42999:42999 400\n");
     assert_eq!(stat("/etc/box/root.conf"), "0:0 400\n");
     assert_eq!(stat("/etc/box/all.conf"), "0:0 644\n");
     assert_eq!(exec(&["cat", "/etc/box/all.conf"]), "who = all\n");
     let denied = host.try_run(&[&AS[..], &["podman", "exec", "lab-own", "cat", "/etc/box/root.conf"]].concat());
     assert!(!denied.status.success() && denied.stdout.is_empty(), "{denied:?}");
     assert_eq!(run(&["podman", "exec", "--user=0", "lab-own", "cat", "/etc/box/root.conf"]), "who = root\n");
-    no_other_account_reads(&host);
-    // It is the user's: root's podman knows nothing of it.
-    assert_eq!(host.run(&["podman", "ps", "--all", "--quiet"]), "");
+    no_other_account_reads(host);
+    // It is the account's: root's podman knows nothing of it.
+    assert_eq!(host.run(&["podman", "ps", "--all", "--quiet", "--filter=name=lab-own"]), "");
     run(&["systemctl", "--user", "reload", "lab-own.service"]);
     host.until("the reload", || {
         let words = ["podman", "exec", "lab-own", "cat", "/var/lib/box/reloaded"];
-        (host.try_run(&[&AS[..], &words].concat()).stdout == b"generation = 1\n").then_some(())
+        (host.try_run(&[&AS[..], &words].concat()).stdout == b"live = one\n").then_some(())
     });
     run(&["systemctl", "--user", "is-active", "lab-own.service"]);
 }
