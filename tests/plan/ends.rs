@@ -207,7 +207,7 @@ fn volumes_that_are_left_over_are_taken_away_by_name_and_no_others() {
     exit 1
     ");
     insta::assert_snapshot!(small.said(&facts, &["destroy", "--volume", "other"]), @"
-      x no host has a volume other of this estate
+      x no host that answered has a volume other of this estate
       help: `wharf status` lists what is left over; what is in use has to go from the specs first
 
     exit 1
