@@ -13,11 +13,6 @@ use wharf::lab::{Hold, Machine, Make, Network, Seed, key};
 
 use super::image;
 use crate::support::place::scratch;
-use crate::unit::roots::unpacked;
-
-/// What a host with Python has beside what a release calls its minimum.
-const PROGRAMS: &str = "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,podman,crun,nftables,\
-                        iproute2,fuse-overlayfs,passwd,uidmap,procps,netavark,aardvark-dns,openssh-server,passt,python3";
 
 /// What a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +29,9 @@ impl Release {
     /// Its root, made once; none where it cannot be had here, which was said then.
     pub fn root(self) -> Option<PathBuf> {
         match self {
-            Self::Trixie => image::root("debian-trixie"),
-            Self::Bookworm => image::root("debian-bookworm"),
-            Self::Python => unpacked("lab-hosts-python", "trixie", &["--variant=minbase", PROGRAMS]),
+            Self::Trixie => image::root("debian-trixie", "lab-host"),
+            Self::Bookworm => image::root("debian-bookworm", "lab-host"),
+            Self::Python => image::root("debian-trixie", "lab-host-python"),
         }
     }
 }

@@ -19,7 +19,7 @@ image "lab-box" {
     account "box" uid=42999 gid=42999 home="/nonexistent"
     dir "/var/lib/box" owner="box" mode="0750"
     user "box"
-    health "true" interval="3s" timeout="5s" retries=3 start="5s"
+    health "true" interval="10s" timeout="5s" retries=2 start="5s"
 }
 
 service "lab-one" {

@@ -29,7 +29,7 @@ fn archive() -> String {
 
 /// The root of a release in the folder `kept` of target/tmp, made by mmdebstrap with these arguments where it is not there
 /// yet. Why a tool cannot be had here was said by [`has`].
-pub fn unpacked(kept: &str, suite: &str, arguments: &[&str]) -> Option<PathBuf> {
+fn unpacked(kept: &str, suite: &str, arguments: &[&str]) -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         skip("a root of another release takes root");
         return None;
