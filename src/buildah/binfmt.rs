@@ -80,6 +80,9 @@ mod tests {
         said.push(lacks_in(folder.path(), &arch).unwrap().to_string());
         fs::write(&path, "enabled\nflags: OCF\n").unwrap();
         assert!(lacks_in(folder.path(), &arch).is_none());
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        programs of aarch64 do not run here: the handler `qemu-aarch64` is not registered
+        programs of aarch64 do not run here: the handler `qemu-aarch64` is registered without the flag F, so an image would have to hold its interpreter
+        ");
     }
 }

@@ -104,7 +104,9 @@ fn project(name: &str) -> Copy {
 fn build(copy: &Copy, locked: &Copy, arch: &str, user: bool) -> String {
     let handler = format!("qemu-{arch}");
     let handler = (arch != std::env::consts::ARCH).then_some(handler.as_str());
-    fs::copy(locked.project().join("wharf.lock"), copy.project().join("wharf.lock")).unwrap();
+    if copy.home() != locked.home() {
+        fs::copy(locked.project().join("wharf.lock"), copy.project().join("wharf.lock")).unwrap();
+    }
     own(copy.home());
     let cache = cold_cache(copy);
     let binary = copy.home().join("wharf");
@@ -149,7 +151,7 @@ fn on(arch: &str, oci_arch: &str) {
         &[&[
             "/bin/sh",
             "-c",
-            "uname -m; compiled; greet; cat /opt/set-up; ls /tmp /src /wheels; command -v gcc pip; true",
+            "uname -m; compiled; greet; cat /opt/set-up; ls -A /tmp; ls -d /src /wheels; command -v gcc pip; true",
         ]],
     );
     let lines: Vec<&str> = said[0].lines().filter(|line| !line.starts_with("ls: ")).collect();
