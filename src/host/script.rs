@@ -265,7 +265,8 @@ mod tests {
                  printf '%s\\n' token.11 conf.22 gone.33 short.44 > {at}/generations/3/secrets\n\
                  coded() {{ printf '%b' \"$1\" | base64 -w 0; }}\n\
                  printf '{{\"i1\":\"%s\",\"i2\": \"%s\",\"i4\":\"%s\"}}\\n' \"$(coded \"$TOKEN\")\" \"$(coded \"$CONF\")\" \"$(coded abc)\" > {at}/secretsdata.json\n\
-                 podman() {{ for name; do :; done; case $name in token.11) echo i1 {at} ;; conf.22) echo i2 {at} ;; short.44) echo i4 {at} ;; *) return 1 ;; esac; }}\n\
+                 podman() {{ for name; do case $name in token.11) echo i1 token.11 {at} ;; conf.22) echo i2 conf.22 {at} ;; \
+                 short.44) echo i4 short.44 {at} ;; esac; done; return 125; }}\n\
                  put_clean journal \"$SAID\"\n"
             );
             let mut command = std::process::Command::new("sh");

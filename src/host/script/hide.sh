@@ -3,16 +3,27 @@
 # A frame: $1 its name, $2 its text, without the values of the secrets that generations of this host have: podman's names of
 # them stand for them. What programs print may hold them, and whoever stops or goes back has opened no secrets.
 put_clean() {
-    clean=$2
-    [ -z "$clean" ] || for hidden in $(cat "$etc/generations"/*/secrets 2>/dev/null | sort -u); do
-        whose "$hidden"
-        kept=$(as "$account" podman secret inspect --format '{{.ID}} {{index .Spec.Driver.Options "path"}}' "$object" 2>/dev/null) || continue
-        # As podman keeps it: one that tells values (--showsecret) came with 4.7. Words of the shell alone, and of no program.
-        value=$(sed -n "s/.*\"${kept%% *}\": *\"\([^\"]*\)\".*/\1/p" "${kept#* }/secretsdata.json" 2>/dev/null | base64 -d 2>/dev/null | tr -d '\000')
-        hide "$value" 6
-        case $value in *"$newline"*) hide_lines ;; esac
+    frame=$1 clean=$2 names=
+    [ -z "$clean" ] || names=$(cat "$etc/generations"/*/secrets 2>/dev/null | sort -u)
+    for manager in - $(printf '%s\n' "$names" | accounts); do
+        mine=
+        for each in $names; do
+            whose "$each"
+            [ "${account:--}" != "$manager" ] || mine="$mine $object"
+        done
+        [ -n "$mine" ] || continue
+        # What is gone is passed over.
+        set -- $(as "${manager#-}" podman secret inspect --format '{{.ID}} {{.Spec.Name}} {{index .Spec.Driver.Options "path"}}' $mine 2>/dev/null)
+        while [ $# -ge 3 ]; do
+            object=$2
+            # As podman keeps it: one that tells values (--showsecret) came with 4.7. Words of the shell alone, and of no program.
+            value=$(sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$3/secretsdata.json" 2>/dev/null | base64 -d 2>/dev/null | tr -d '\000')
+            hide "$value" 6
+            case $value in *"$newline"*) hide_lines ;; esac
+            shift 3
+        done
     done
-    put "$1" "$clean"
+    put "$frame" "$clean"
 }
 
 # Takes a text out of `clean`; one of fewer letters than $2 is no secret, and would be found anywhere.
