@@ -67,7 +67,7 @@ fn is_backup(path: &str) -> bool {
 
 fn is_residue(path: &str) -> bool {
     let below = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
-    KEPT.contains(&path) || LOGS.contains(&path) || EMPTIED.iter().any(|folder| below(folder)) || is_backup(path)
+    KEPT.contains(&path) || LOGS.contains(&path) || EMPTIED.iter().any(below) || is_backup(path)
 }
 
 /// Takes residue out of `changes`, and what says when: mtimes that are later than the image, and the days of

@@ -139,9 +139,9 @@ fn on(arch: &str, oci_arch: &str) {
     ended(0, &output);
     let root = build(&first, &first, arch, false);
     let second = project(&format!("steps-user-{arch}"));
-    for file in ["targets/distros/debian-trixie.kdl"] {
-        fs::copy(first.project().join(file), second.project().join(file)).unwrap();
-    }
+    // With the archives that the first has.
+    let archives = "targets/distros/debian-trixie.kdl";
+    fs::copy(first.project().join(archives), second.project().join(archives)).unwrap();
     assert_eq!(build(&second, &first, arch, true), root);
     let handler = format!("qemu-{arch}");
     let said = first.run_in(
