@@ -78,6 +78,13 @@ pub fn sweep(buildah: &Buildah, place: &Path) -> usize {
     swept
 }
 
+/// Takes a folder away in which steps ran or kept what lasts, whoever its files belong to.
+pub fn clear(path: &Path) {
+    if path.exists() {
+        remove(path, !rustix::process::geteuid().is_root());
+    }
+}
+
 /// Files of other ids can be removed by who is root of the namespace that they were made in.
 fn remove(path: &Path, rootless: bool) {
     if rootless {

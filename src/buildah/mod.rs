@@ -17,7 +17,7 @@ use std::process::Command;
 
 pub use binfmt::lacks;
 pub use changes::{Change, Changes, read};
-pub use folder::{Folder, sweep};
+pub use folder::{Folder, clear, sweep};
 pub use residue::{Times, clean};
 pub use session::{Base, Mount, Session, Words};
 pub use version::Version;

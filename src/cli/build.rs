@@ -42,7 +42,7 @@ pub struct Arguments {
 }
 
 /// `token=../token`
-fn secret(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn secret(text: &str) -> Result<(String, PathBuf), String> {
     let (id, file) = text.split_once('=').ok_or("expected ID=FILE, as token=../token")?;
     let path = PathBuf::from(file);
     match std::fs::File::open(&path).and_then(|file| file.metadata()) {

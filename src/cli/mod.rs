@@ -64,6 +64,8 @@ verbs! {
     Fetch = fetch;
     /// Build images into the store
     Build = build;
+    /// Build images again from nothing and compare them with the store
+    Verify = verify;
     /// Run the `test` nodes of images
     Test = test;
     /// Say what changed between two locks or two images

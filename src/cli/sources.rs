@@ -12,7 +12,7 @@ use crate::build::{self, BuildError, Compilers, Memory, Request, Secrets, Stale,
 use crate::deb::AptSources;
 use crate::deb::archive::{Access, Served, Settings};
 use crate::estate::{Arch, Compression, Project};
-use crate::fetch::{Cache, Http, HttpSettings, Location, LocationError, Logins};
+use crate::fetch::{Area, Cache, Http, HttpSettings, Location, LocationError, Logins};
 use crate::layer::Fragments;
 use crate::lock::Lock;
 use crate::name::ArchName;
@@ -158,6 +158,32 @@ impl Tools {
     /// How archives are reached.
     pub fn access<'a>(&'a self, progress: &'a dyn Progress) -> Access<'a> {
         Access { http: &self.http, cache: &self.cache, settings: &self.settings, served: &self.served, progress }
+    }
+
+    /// The same with nothing in the cache but the packages of a lock, and the folder that holds it, which goes when dropped.
+    pub fn anew(self, lock: &Lock) -> Result<(Self, tempfile::TempDir), Failure> {
+        const PREFIX: &str = "verify-";
+        let root = self.cache.root();
+        let wrong = |error: std::io::Error| Failure::plain(format!("the cache {}: {error}", root.display()));
+        for entry in std::fs::read_dir(root).map_err(wrong)?.filter_map(Result::ok) {
+            let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+            // One that was killed; whoever works there holds the lock.
+            let free = || std::fs::File::open(entry.path().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
+            if is_ours && free() {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        let place = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root).map_err(wrong)?;
+        let cache = Cache::open(place.path())?;
+        let packages = lock.targets.values().flat_map(|target| {
+            target.packages.values().chain(target.own.values().flat_map(std::collections::BTreeMap::values))
+        });
+        for package in packages {
+            // What is missing is fetched.
+            let _ =
+                std::fs::hard_link(self.cache.path(Area::Deb, &package.sha256), cache.path(Area::Deb, &package.sha256));
+        }
+        Ok((Self { cache: Arc::new(cache), ..self }, place))
     }
 
     /// Fragments of one compression.

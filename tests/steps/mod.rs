@@ -2,6 +2,7 @@
 
 mod kill;
 mod same;
+mod verify;
 mod wrong;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use crate::oci::{ArchDiff, FileChange, FileFacts, ImageDiff, LayerFacts};
 use crate::ui::size;
 
 /// At most `limit` paths of each arch.
-pub(super) fn sections(diff: &ImageDiff, limit: usize) -> Vec<Section> {
+pub(in crate::cli) fn sections(diff: &ImageDiff, limit: usize) -> Vec<Section> {
     let mut sections: Vec<Section> = diff.changed.iter().flat_map(|arch| of_arch(arch, limit)).collect();
     let whole = |arches: &[String], what: &str| -> Vec<Section> {
         arches

@@ -1,8 +1,8 @@
 //! `wharf diff`.
 
-mod images;
+pub(super) mod images;
 mod locks;
-mod section;
+pub(super) mod section;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// How it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::cli) enum Form {
     /// Columns.
     Text,
     /// Tables.
@@ -13,18 +13,18 @@ pub(super) enum Form {
 
 /// A title with rows; all rows have as many cells as `head`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Section {
-    pub(super) title: String,
+pub(in crate::cli) struct Section {
+    pub(in crate::cli) title: String,
     /// 1 below the whole, 2 below that.
-    pub(super) depth: usize,
-    pub(super) head: &'static [&'static str],
-    pub(super) rows: Vec<Vec<String>>,
+    pub(in crate::cli) depth: usize,
+    pub(in crate::cli) head: &'static [&'static str],
+    pub(in crate::cli) rows: Vec<Vec<String>>,
     /// Said below the rows.
-    pub(super) note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
 }
 
 /// All sections; `nothing differs` where there are none.
-pub(super) fn print(old: &str, new: &str, sections: &[Section], form: Form) -> String {
+pub(in crate::cli) fn print(old: &str, new: &str, sections: &[Section], form: Form) -> String {
     let mut out = match form {
         Form::Text => String::new(),
         Form::Markdown => format!("## `{old}` → `{new}`\n\n"),
@@ -78,7 +78,7 @@ fn markdown(out: &mut String, section: &Section) {
 }
 
 /// `+`, `-` or `~`, and `old → new`, of something that may be on one side alone.
-pub(super) fn change(old: Option<&str>, new: Option<&str>) -> (String, String) {
+pub(in crate::cli) fn change(old: Option<&str>, new: Option<&str>) -> (String, String) {
     let (sign, text) = match (old, new) {
         (None, Some(new)) => ("+", new.to_owned()),
         (Some(old), None) => ("-", old.to_owned()),

@@ -244,7 +244,7 @@ mod tests {
                     script "x11-thing" kind="postinst" rest="sha256:db677ea03e7bdd611df4e8d72e1854e24b01f77047ad9b19621d7d2416353713" effect="ignore" reason="…"
                     // wharf does what it would do: an effect by name, or children as account, dir, link, attr
                     script "x11-thing" kind="postinst" rest="sha256:db677ea03e7bdd611df4e8d72e1854e24b01f77047ad9b19621d7d2416353713" { effect "…"; reason "…" }
-                    // it has to be run: the images that hold it need the buildah engine
+                    // it has to be run, and wharf runs none: images that hold it are refused
                     script "x11-thing" kind="postinst" rest="sha256:db677ea03e7bdd611df4e8d72e1854e24b01f77047ad9b19621d7d2416353713" effect="run" reason="…"
                 }
                 or, for one image alone, in its node: script "x11-thing" kind="postinst" effect="ignore"
@@ -270,7 +270,7 @@ mod tests {
                     snippet "dh_installsysusers" shape="sha256:a8a88c859d59a06db0ca60bb7b280cec2e3a7c4003b640d4ba91c356edf95864" effect="ignore"
                     // wharf does what it would do: an effect by name
                     snippet "dh_installsysusers" shape="sha256:a8a88c859d59a06db0ca60bb7b280cec2e3a7c4003b640d4ba91c356edf95864" effect="…"
-                    // it has to be run: the images that hold it need the buildah engine
+                    // it has to be run, and wharf runs none: images that hold it are refused
                     snippet "dh_installsysusers" shape="sha256:a8a88c859d59a06db0ca60bb7b280cec2e3a7c4003b640d4ba91c356edf95864" effect="run"
                 }
                 or, for one image alone, in its node: script "x11-thing" kind="postinst" effect="ignore"

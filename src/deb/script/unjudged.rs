@@ -95,7 +95,7 @@ impl Unjudged {
                          {node} effect=\"ignore\" reason=\"…\"\n    \
                          // wharf does what it would do: an effect by name, or children as account, dir, link, attr\n    \
                          {node} {{ effect \"…\"; reason \"…\" }}\n    \
-                         // it has to be run: the images that hold it need the buildah engine\n    \
+                         // it has to be run, and wharf runs none: images that hold it are refused\n    \
                          {node} effect=\"run\" reason=\"…\"\n\
                      }}\n\
                      or, for one image alone, in its node: script \"{package}\" kind=\"{}\" effect=\"ignore\"",
@@ -112,7 +112,7 @@ impl Unjudged {
                          {node} effect=\"ignore\"\n    \
                          // wharf does what it would do: an effect by name\n    \
                          {node} effect=\"…\"\n    \
-                         // it has to be run: the images that hold it need the buildah engine\n    \
+                         // it has to be run, and wharf runs none: images that hold it are refused\n    \
                          {node} effect=\"run\"\n\
                      }}\n\
                      or, for one image alone, in its node: script \"{package}\" kind=\"{}\" effect=\"ignore\"",

@@ -157,6 +157,14 @@ impl Store {
         Ok(())
     }
 
+    /// Makes a blob of another store one of this.
+    pub fn take_over(&self, from: &Self, digest: &Digest) -> Result<()> {
+        let path = self.path(digest);
+        let mut file = self.scratch()?;
+        io::copy(&mut from.open_blob(digest)?, file.as_file_mut()).map_err(StoreError::at(&path))?;
+        self.keep(file, digest)
+    }
+
     /// Makes `bytes` a blob, unless it is there.
     pub fn put_bytes(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor> {
         let descriptor = Descriptor::of(media_type, bytes);
