@@ -14,6 +14,7 @@
 //! | [`host`] | hosts: the way to them, what they are, what they are given |
 //! | [`desired`] | what each host shall have: units, files, secrets' names |
 //! | [`release`] | `releases/NAME.kdl`: which manifest each image is |
+//! | [`buildah`] | drive buildah: run steps fenced in, take what they changed |
 //! | [`podman`] | drive podman: pull from the store, run, exec |
 //! | [`unit`](mod@unit) | Quadlet and systemd units: meanings, and their text for each podman |
 //! | [`registry`] | the read-only registry that hosts pull through |

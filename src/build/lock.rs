@@ -269,14 +269,12 @@ impl Solving<'_> {
             None => BTreeMap::new(),
         };
         let Some(level) = image.levels.last() else { return Ok(()) };
-        let pins: Vec<Pin> =
-            image.levels.iter().rev().flat_map(|level| &level.pins).chain(&self.distro.pins).cloned().collect();
         let wish = Wish {
             wanted: level.packages.clone(),
             base,
             essential: level.essential.is_some(),
             recommends: level.recommends,
-            pins,
+            pins: self.pins(image),
             preferred: self.preferred(&member),
             forced: if image.own_versions { BTreeMap::new() } else { solved.versions() },
             elsewhere: self.elsewhere.clone(),
@@ -330,12 +328,10 @@ impl Solving<'_> {
             solved.keep(&member, self.old);
             return Ok(());
         }
-        let pins: Vec<Pin> =
-            image.levels.iter().rev().flat_map(|level| &level.pins).chain(&self.distro.pins).cloned().collect();
         let wish = Wish {
             wanted: image.build_packages().to_vec(),
             base,
-            pins,
+            pins: self.pins(image),
             preferred: self.preferred(&member),
             forced: solved.versions(),
             elsewhere: self.elsewhere.clone(),
@@ -344,17 +340,7 @@ impl Solving<'_> {
         let chosen = solver
             .solve(&wish)
             .map_err(|errors| errors.into_iter().map(|error| blame(image.span, &error)).collect::<Vec<_>>())?;
-        let line = LockedImage {
-            parent: Some(image.name.clone()),
-            inputs: digest,
-            roots: roots(&chosen),
-            groups: BTreeSet::new(),
-        };
-        solved.members.insert(member.clone(), line);
-        solved.holdings.insert(member, chosen.iter().map(|chosen| chosen.record.name.clone()).collect());
-        for chosen in chosen {
-            solved.packages.entry(chosen.record.name.clone()).or_insert_with(|| self.line(chosen.record));
-        }
+        self.hold(solved, member, Some(image.name.clone()), digest, &chosen);
         Ok(())
     }
 
@@ -394,13 +380,30 @@ impl Solving<'_> {
         let chosen = solver
             .solve(&wish)
             .map_err(|errors| errors.into_iter().map(|error| blame(self.distro.span, &error)).collect::<Vec<_>>())?;
-        let line = LockedImage { parent: None, inputs: Some(digest), roots: roots(&chosen), groups: BTreeSet::new() };
+        self.hold(solved, member, None, Some(digest), &chosen);
+        Ok(())
+    }
+
+    /// Takes up what was chosen for a member that shares its packages with all others.
+    fn hold(
+        &self,
+        solved: &mut Solved,
+        member: Member,
+        parent: Option<ImageName>,
+        inputs: Option<Digest>,
+        chosen: &[Chosen<'_>],
+    ) {
+        let line = LockedImage { parent, inputs, roots: roots(chosen), groups: BTreeSet::new() };
         solved.members.insert(member.clone(), line);
         solved.holdings.insert(member, chosen.iter().map(|chosen| chosen.record.name.clone()).collect());
         for chosen in chosen {
             solved.packages.entry(chosen.record.name.clone()).or_insert_with(|| self.line(chosen.record));
         }
-        Ok(())
+    }
+
+    /// What bounds an image's versions: its own pins, the nearest first, then the distro's.
+    fn pins(&self, image: &Image) -> Vec<Pin> {
+        image.levels.iter().rev().flat_map(|level| &level.pins).chain(&self.distro.pins).cloned().collect()
     }
 
     /// Versions that the lock has for `member` and that nobody asked to move.

@@ -140,11 +140,9 @@ fn make(workshop: &Workshop<'_>, store: &Store, image: &Image, strict: bool) -> 
         carry(&ground.direct, &ground.tree, &ground.stepped, &mut tree)?;
         stack.below.clone_from(&ground.below);
         stack.layers.clone_from(&ground.layers);
-    }
-    if let Some(ground) = &ground
-        && !ground.stepped.is_empty()
-    {
-        own.refresh(workshop, image, &mut tree)?;
+        if !ground.stepped.is_empty() {
+            own.refresh(workshop, image, &mut tree)?;
+        }
     }
     let first = prefix.map_or(0, |number| number + 1);
     levels(workshop, store, image, &own, &mut tree, first, &mut stack)?;
